@@ -1,0 +1,3 @@
+"""HIPPO Gym: people and learning agents together, in the browser, with everything kept."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,1 @@
+"""Runs a session: web server, session, worker process, agent, frames."""

@@ -1,0 +1,1 @@
+"""Shows it: the participant's page and the routes that serve it."""
