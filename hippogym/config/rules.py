@@ -1,0 +1,191 @@
+"""What settings must be to each other, and what a researcher should know about them though it stops nothing.
+
+Each rule is a function from the study to findings. A rule is left out where a setting that it reads is itself wrong:
+its complaint would be about a default that nobody wrote.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from hippogym.config.fields import Section
+from hippogym.config.project import MEMORY_GB, Project
+from hippogym.config.tidy import nearest_name
+from hippogym.config.trial import KNOWN_UI, Trial
+from hippogym.config.values import spelling_free
+from hippogym.config.yaml_lines import Path, Problem
+from hippogym.core.action_names import is_noop
+
+
+class Rule(NamedTuple):
+    """reads: the settings that must be right before the rule is asked. kind: whether its findings stop the server."""
+
+    reads: tuple[str, ...]
+    kind: Literal["problem", "warning"]
+    find: Callable[[Project, Trial], Iterator[Problem]]
+
+
+def findings(
+    project: Project, trial: Trial, wrong: set[Path], kind: Literal["problem", "warning"]
+) -> Iterator[Problem]:
+    """wrong: the paths of settings that have a problem of their own."""
+    wrong_names = {".".join(path) for path in wrong}
+    for rule in RULES:
+        if rule.kind == kind and not any(_touches(name, wrong_names) for name in rule.reads):
+            yield from rule.find(project, trial)
+
+
+def _touches(name: str, wrong_names: set[str]) -> bool:
+    return any(w == name or w.startswith(name + ".") or name.startswith(w + ".") for w in wrong_names)
+
+
+def _frame_rates(project: Project, trial: Trial) -> Iterator[Problem]:
+    if trial.minFrameRate > trial.maxFrameRate:
+        yield _out_of_order(trial, "minFrameRate", "maxFrameRate")
+    elif trial.minFrameRate > trial.startingFrameRate:
+        yield _out_of_order(trial, "minFrameRate", "startingFrameRate")
+    elif trial.startingFrameRate > trial.maxFrameRate:
+        yield _out_of_order(trial, "startingFrameRate", "maxFrameRate")
+
+
+def _out_of_order(trial: Trial, lower: str, higher: str) -> Problem:
+    """The complaint is about the one that is written; there is no line to point at for a default."""
+    if lower in trial.model_fields_set:
+        return Problem(("trial", lower), f"found {_held(trial, lower)}, expected no more than {_named(trial, higher)}")
+    return Problem(("trial", higher), f"found {_held(trial, higher)}, expected no less than {_named(trial, lower)}")
+
+
+def _named(section: Section, name: str) -> str:
+    return f"{name}, which is {_held(section, name)}"
+
+
+def _held(section: Section, name: str) -> str:
+    """The value that holds, and whether anybody wrote it."""
+    return f"{getattr(section, name):g}" + ("" if name in section.model_fields_set else " by default")
+
+
+def _step_size(project: Project, trial: Trial) -> Iterator[Problem]:
+    if trial.allowFrameRateChange and trial.frameRateStepSize > trial.maxFrameRate - trial.minFrameRate:
+        words = f"{trial.frameRateStepSize} is more than lies between minFrameRate and maxFrameRate"
+        yield Problem(("trial", "frameRateStepSize"), f"{words}; fpsUp and fpsDown will change nothing")
+
+
+def _memory(project: Project, trial: Trial) -> Iterator[Problem]:
+    if project.awsSetup is not None:
+        low, high = MEMORY_GB[project.awsSetup.cpu]
+        if not low <= project.awsSetup.memory <= high:
+            held, cpu = _held(project.awsSetup, "memory"), _named(project.awsSetup, "cpu")
+            words = f"found {held}, expected {low} to {high} GB to go with {cpu}"
+            yield Problem(("project", "awsSetup", "memory"), words)
+
+
+def _aws_is_described(project: Project, trial: Trial) -> Iterator[Problem]:
+    if project.useAWS and project.awsSetup is None:
+        yield Problem(("project", "useAWS"), "found True, expected a section awsSetup beside it (or False)")
+
+
+def _aws_needs(name: Literal["bucket", "region"]) -> Callable[[Project, Trial], Iterator[Problem]]:
+    """One rule for each, so that a wrong bucket does not hide a missing region."""
+
+    def find(project: Project, trial: Trial) -> Iterator[Problem]:
+        if project.useAWS and project.awsSetup is not None and getattr(project.awsSetup, name) is None:
+            words = "missing; AWS cannot be used without it (useAWS: False does without AWS)"
+            yield Problem(("project", "awsSetup", name), words)
+
+    return find
+
+
+def _upload_has_a_place(project: Project, trial: Trial) -> Iterator[Problem]:
+    if project.useAWS:
+        return  # then the bucket's absence is complained about in its own place
+    if trial.s3upload and (project.awsSetup is None or project.awsSetup.bucket is None):
+        yield Problem(("trial", "s3upload"), "found True, expected project.awsSetup.bucket to say where to")
+
+
+def _upload_is_off(project: Project, trial: Trial) -> Iterator[Problem]:
+    if trial.s3upload and not project.useAWS and project.awsSetup is not None:
+        yield Problem(("trial", "s3upload"), "nothing is uploaded, because project.useAWS is False")
+
+
+def _events_are_steps(project: Project, trial: Trial) -> Iterator[Problem]:
+    start, stop = project.events.startServerStep, project.events.stopServerStep
+    last = len([key for key in project.steps if key != "finalStep"]) + 1  # finalStep is the step after the last
+    for name, step in (("startServerStep", start), ("stopServerStep", stop)):
+        if step is not None and not project.steps:
+            yield Problem(("project", "events", name), f"found {step}, but there are no steps")
+        elif step is not None and step > last:
+            words = f"found {step}, expected a step from 1 to {last} (the last, {last}, being finalStep)"
+            yield Problem(("project", "events", name), words)
+    if start is not None and stop is not None and stop < start:
+        yield Problem(
+            ("project", "events", "stopServerStep"), f"found {stop}, expected no less than {start}, the start"
+        )
+
+
+def _the_game_has_its_server(project: Project, trial: Trial) -> Iterator[Problem]:
+    games = [int(key) for key, file in project.steps.items() if file == "game" and key != "finalStep"]
+    start, stop = project.events.startServerStep, project.events.stopServerStep
+    if project.steps and not games:
+        yield Problem(("project", "steps"), "no step is game, so participants will not play")
+    if games and start is not None and start > min(games):
+        yield Problem(
+            ("project", "events", "startServerStep"), f"the game is step {min(games)}, before its server starts"
+        )
+    if games and stop is not None and stop <= max(games):
+        yield Problem(
+            ("project", "events", "stopServerStep"), f"the game is step {max(games)}; its server stops before"
+        )
+
+
+def _named_actions_exist(project: Project, trial: Trial) -> Iterator[Problem]:
+    if trial.actionSpace is None:
+        return
+    names = list(trial.actionSpace)
+    known = {spelling_free(name) for name in names}
+    wanted: dict[Path, str | None] = {("trial", "keys", key): name for key, name in (trial.keys or {}).items()}
+    wanted["trial", "defaultAction"] = trial.defaultAction
+    for path, name in wanted.items():
+        if name is not None and spelling_free(name) not in known:
+            nearest = nearest_name(name, names)
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            yield Problem(path, f"found {name!r}, expected a name from actionSpace{hint}")
+
+
+def _controls_are_meant(project: Project, trial: Trial) -> Iterator[Problem]:
+    for name in trial.ui:
+        nearest = None if name in KNOWN_UI else nearest_name(name, list(KNOWN_UI), likeness=0.85)
+        if nearest:
+            yield Problem(("trial", "ui", name), f"a button of your own; did you mean {nearest}?")
+
+
+def _idle_is_said(project: Project, trial: Trial) -> Iterator[Problem]:
+    names = trial.actionSpace
+    if isinstance(names, Mapping) and trial.stepMode == "realtime" and trial.defaultAction is None:
+        if not any(is_noop(name) for name in names):
+            words = "no action is called noop and there is no defaultAction: what holds when nobody acts is left open"
+            yield Problem(("trial", "actionSpace"), words)
+
+
+def _plain_http(project: Project, trial: Trial) -> Iterator[Problem]:
+    for position, origin in enumerate(project.origins):
+        local = origin.startswith(("http://localhost", "http://127.0.0.1", "http://[::1]"))
+        if origin.startswith("http://") and not local:
+            words = "http without encryption; what participants send can be read on the way"
+            yield Problem(("project", "origins", str(position)), words)
+
+
+RULES = (
+    Rule(("trial.minFrameRate", "trial.startingFrameRate", "trial.maxFrameRate"), "problem", _frame_rates),
+    Rule(("project.awsSetup.cpu", "project.awsSetup.memory"), "problem", _memory),
+    Rule(("project.useAWS", "project.awsSetup"), "problem", _aws_is_described),
+    Rule(("project.useAWS", "project.awsSetup.bucket"), "problem", _aws_needs("bucket")),
+    Rule(("project.useAWS", "project.awsSetup.region"), "problem", _aws_needs("region")),
+    Rule(("trial.s3upload", "project.useAWS", "project.awsSetup.bucket"), "problem", _upload_has_a_place),
+    Rule(("project.steps", "project.events"), "problem", _events_are_steps),
+    Rule(("trial.actionSpace", "trial.keys", "trial.defaultAction"), "problem", _named_actions_exist),
+    Rule(("trial.frameRateStepSize", "trial.minFrameRate", "trial.maxFrameRate"), "warning", _step_size),
+    Rule(("trial.s3upload", "project.awsSetup", "project.useAWS"), "warning", _upload_is_off),
+    Rule(("project.steps", "project.events"), "warning", _the_game_has_its_server),
+    Rule(("trial.ui",), "warning", _controls_are_meant),
+    Rule(("trial.actionSpace",), "warning", _idle_is_said),
+    Rule(("project.origins",), "warning", _plain_http),
+)
