@@ -136,7 +136,7 @@ class ActionTable:
 
     @cached_property
     def _by_spelling(self) -> dict[str, str]:
-        return {squash(name): name for name in reversed(self.names)}
+        return {squash(name): next(first for first in self.names if same_name(first, name)) for name in self.names}
 
     @cached_property
     def _by_atom(self) -> dict[str, str]:

@@ -179,9 +179,7 @@ class _Reader:
             if text == name.lower():
                 return Command(*common, name, True)
         if self.v2:
-            raise _Refused(
-                Malformed("unknown_command", "command", "a command or a name in ui", "another text")
-            )
+            raise _Refused(Malformed("unknown_command", "command", "a command or a name in ui", "another text"))
         return Command(*common, text, False)
 
     def _action(self, common: Common) -> Action:
@@ -201,9 +199,7 @@ class _Reader:
             except ValueError:
                 wanted = math.nan
         if not math.isfinite(wanted):
-            raise _Refused(
-                Malformed("bad_value", "changeFrameRate", "faster, slower or a number", "another text")
-            )
+            raise _Refused(Malformed("bad_value", "changeFrameRate", "faster, slower or a number", "another text"))
         return float(wanted)
 
     def _user_id(self) -> str | None:
@@ -217,9 +213,7 @@ class _Reader:
         if not isinstance(value, str):
             raise self._wrong("userId", "a string or null")
         raise _Refused(
-            Malformed(
-                "bad_value", "userId", "at most 64 letters, digits, . _ @ -", f"{len(value)} characters"
-            )
+            Malformed("bad_value", "userId", "at most 64 letters, digits, . _ @ -", f"{len(value)} characters")
         )
 
     def _token(self) -> str | None:
@@ -241,9 +235,7 @@ class _Reader:
         if not isinstance(value, str):
             raise self._wrong(field, "a string")
         if len(value) > 256:
-            raise _Refused(
-                Malformed("bad_value", field, "at most 256 characters", f"{len(value)} characters")
-            )
+            raise _Refused(Malformed("bad_value", field, "at most 256 characters", f"{len(value)} characters"))
         return value
 
     def _text_or_none(self, field: str) -> str | None:

@@ -35,6 +35,10 @@ class FrameClock:
         """The game goes on after a pause: the first tick is due at once."""
         self.due_ns = now_ns
 
+    def hold(self, now_ns: int, pause_ns: int) -> None:
+        """The next tick is due after a pause."""
+        self.due_ns = now_ns + pause_ns
+
     def wait_ns(self, now_ns: int) -> int:
         """Nanoseconds until the next tick, 0 when it is due."""
         return max(0, self.due_ns - now_ns)

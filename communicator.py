@@ -1,0 +1,157 @@
+"""Start a study's server:  python3 communicator.py [dev|check] [--address A] [--port N] [--study DIR] [--data DIR]
+
+(nothing)   production: TLS with fullchain.pem and privkey.pem of the running folder
+dev         plain http and websocket on this machine, no upload
+check       do not listen: check everything, play 20 ticks without a browser, say what was found
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hippogym.data.records_folder import claim
+from hippogym.data.recovery import repair
+
+from hippogym import __version__
+from hippogym.config import Study, environment, load_study
+from hippogym.data.versions import versions
+from hippogym.errors import HippoError
+from hippogym.live.certificates import Certificates
+from hippogym.live.check import check_agent, check_trial
+from hippogym.live.check_report import print_report
+from hippogym.live.endpoint import Welcome
+from hippogym.live.process import preload
+from hippogym.live.server import Server, listen
+from hippogym.live.session import SessionLimits
+from hippogym.live.sessions import Sessions
+from hippogym.logs import start_logging
+from hippogym.pages.routes import PageSettings, page_routes
+from trial import look_at_agent, play
+
+ADDRESS = "localhost"
+PORT = 5000
+CHECK_TICKS = 20
+
+logger = logging.getLogger("communicator")
+
+
+def main() -> int:
+    """Run the command. Returns the exit code: 0 done, 2 something is not as it must be (said in a sentence)."""
+    arguments = read_arguments()
+    start_logging(plain=arguments.mode != "production")
+    try:
+        return run(arguments)
+    except HippoError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="communicator.py", description="Start the server of a HIPPO Gym study.")
+    parser.add_argument("mode", nargs="?", choices=("production", "dev", "check"), default="production")
+    parser.add_argument("--address", help=f"where to listen ($ADDRESS, or {ADDRESS})")
+    parser.add_argument("--port", type=int, help=f"port to listen on, 0 for any free one ($PORT, or {PORT})")
+    parser.add_argument("--study", type=Path, default=Path(), help="folder of config.yml and agent.py (this one)")
+    parser.add_argument("--data", type=Path, help="folder for the records (Trials in the study)")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything that can be checked, and only then listen."""
+    surroundings = environment()
+    study = load_study(arguments.study)
+    for warning in study.warnings:
+        logger.warning("%s", warning)
+    dev = arguments.mode != "production"
+    folder = arguments.study.absolute()
+    records = (arguments.data or folder / "Trials").absolute()
+    preload("hippogym.live.preload", "trial")
+    asyncio.run(check_agent(look_at_agent, describe(study, folder, records, dev)))
+    if arguments.mode == "check":
+        return check(study, folder)
+    certificates = None if dev else Certificates(Path().absolute())
+    if certificates is not None:
+        certificates.check()
+        logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
+    with claim(records):
+        for repaired in repair(records):
+            logger.warning("%s", repaired)
+        address = arguments.address or surroundings.ADDRESS or ADDRESS
+        port = next(p for p in (arguments.port, surroundings.PORT, PORT) if p is not None)
+        with listen(address, port) as sock:
+            spec = describe(study, folder, records, dev)
+            asyncio.run(build(study, spec, address, certificates).run(sock))
+    logger.info("stopped")
+    return 0
+
+
+def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, Any]:
+    """What every trial's process is told: plain values only."""
+    header = {
+        "project": study.project.id,
+        "game": study.trial.game,
+        "config_sha256": study.sha256,
+        "versions": versions(__version__),
+    }
+    return {
+        "trial": "check",
+        "participant": {"userId": "check", "projectId": None},
+        "study": str(folder),
+        "records": str(records),
+        "settings": study.trial_settings(),
+        "header": header,
+        "dev": dev,
+    }
+
+
+def build(study: Study, spec: dict[str, Any], address: str, certificates: Certificates | None) -> Server:
+    """Name the concrete parts and put them together."""
+    trial, dev, records = study.trial, bool(spec["dev"]), Path(spec["records"])
+    limits = SessionLimits(trial.reconnectGrace, trial.stepTimeout, trial.hookTimeout, trial.memoryLimit * 2**20)
+
+    async def on_end(name: str, in_order: bool) -> None:
+        if not in_order:  # its process is gone, so nobody else writes there
+            for repaired in await asyncio.to_thread(repair, records / name):
+                logger.warning("%s", repaired)
+
+    def ready(port: int) -> None:
+        scheme = "http" if certificates is None else "https"
+        sys.stdout.write(f"Play at {scheme}://{address}:{port}/   (Ctrl-C stops)\n")
+        sys.stdout.flush()
+
+    name = study.project.name or study.project.id
+    wire = {
+        "graceS": trial.reconnectGrace,
+        "version": __version__,
+        "project": name,
+        "projectId": study.project.id,
+        "game": trial.game,
+        "instructions": list(trial.instructions),
+    }
+    origins = study.project.origins
+    ui = frozenset(name for name, shown in trial.ui.items() if shown)
+    return Server(
+        sessions=Sessions(play, spec, limits, trial.maxParticipants, on_end),
+        welcome=Welcome(wire, ui, frozenset(origins), dev, most_sockets=4 * trial.maxParticipants + 64),
+        routes=page_routes(PageSettings(study.project.id, name, tuple(origins), dev)),
+        certificates=certificates,
+        ready=ready,
+    )
+
+
+def check(study: Study, folder: Path) -> int:
+    """Play without a participant, into a folder that is thrown away, and say what was found."""
+    with tempfile.TemporaryDirectory() as records:
+        spec = describe(study, folder, Path(records), dev=True)
+        limit_s = study.trial.hookTimeout + CHECK_TICKS * study.trial.stepTimeout
+        report = asyncio.run(check_trial(play, spec, CHECK_TICKS, limit_s))
+    return print_report(report, study.trial.game, study.trial.startingFrameRate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What is kept of a tick, put together from what happened since the last one (docs/records.md)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OURS = "hippogym"
+KINDS = ("reset", "tick", "event", "end")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When and where an entry is made: both clocks, the episode and its tick, the connection, the frame rate."""
+
+    t_mono_ns: int
+    t_wall_ns: int
+    episode: int
+    tick: int
+    conn: int
+    rate: float
+
+
+class Entries:
+    """Collects inputs and the fate of frames, and empties itself into each entry."""
+
+    def __init__(self, trial: str) -> None:
+        self._trial = trial
+        self._input_seq = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._inputs: list[dict[str, Any]] = []
+        self._sent: list[dict[str, Any]] = []
+        self._drawn: list[dict[str, Any]] = []
+        self._rejected = 0
+        self._skipped = 0
+        self._clock: dict[str, float] | None = None
+
+    @property
+    def holds_inputs(self) -> bool:
+        """Whether something the participant did waits to be kept."""
+        return bool(self._inputs) or self._rejected > 0
+
+    def add_input(
+        self, fields: Mapping[str, Any], *, conn: int, received_ns: int, frame: int | None, t_client_ms: float | None
+    ) -> int:
+        """Something the participant did. Returns its number, unique within the trial."""
+        self._input_seq += 1
+        self._fields.update(fields)
+        self._inputs.append(
+            {
+                "seq": self._input_seq,
+                "conn": conn,
+                "received_ns": received_ns,
+                "t_client_ms": t_client_ms,
+                "frame": frame,
+                "message": dict(fields),
+            }
+        )
+        return self._input_seq
+
+    def add_sent(self, note: Mapping[str, Any]) -> None:
+        """A frame was written to the participant's socket: frame, conn, sent_ns."""
+        self._sent.append(dict(note))
+
+    def add_drawn(self, note: Mapping[str, Any]) -> None:
+        """A frame was drawn on the participant's screen: frame, conn, t_client_ms, received_ns."""
+        self._drawn.append(dict(note))
+
+    def add_rejected(self, code: str | None, conn: int, received_ns: int, frame: int) -> None:
+        """A message could not be used. code: what was wrong, for a v1 client, which gets no answer but an entry."""
+        self._rejected += 1
+        if code is not None:
+            fields = {"error": "unable to parse message", "code": code}
+            self.add_input(fields, conn=conn, received_ns=received_ns, frame=frame, t_client_ms=None)
+
+    def add_skipped(self, frames: int = 1) -> None:
+        """Frames that the participant never got: not encoded, or overtaken by a newer one."""
+        self._skipped += frames
+
+    def set_clock(self, offset_ms: float, error_ms: float) -> None:
+        """How the client's clock relates to ours now."""
+        self._clock = {"offset_ms": offset_ms, "error_ms": error_ms}
+
+    def build(self, kind: str, moment: Moment, record: Mapping[str, Any], **ours: Any) -> dict[str, Any]:
+        """The entry: the client's fields, over them the agent's record, and everything of ours under one key."""
+        block = {
+            "v": 1,
+            "kind": kind,
+            "trial": self._trial,
+            **vars(moment),
+            "inputs": self._inputs,
+            "sent": self._sent,
+            "drawn": self._drawn,
+            "rejected": self._rejected,
+            "skipped_frames": self._skipped,
+            "clock": self._clock,
+            **ours,
+        }
+        entry = {**self._fields, **record, OURS: block}
+        self._clear()
+        return entry

@@ -1,0 +1,150 @@
+"""The listening process: one port for pages and websockets, and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, WebSocketRoute
+
+from hippogym.core.messages import MAX_MESSAGE_BYTES
+from hippogym.errors import StartError
+from hippogym.live.certificates import Certificates
+from hippogym.live.endpoint import Endpoint, Welcome
+from hippogym.live.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+LARGEST_MESSAGE = 16 * MAX_MESSAGE_BYTES
+USER_TIMEOUT_MS = 15_000  # the kernel gives a silent peer up after this long
+UNSENT_BYTES = 128 * 1024  # frames wait in our box, where newer ones replace them, not in the kernel's buffer
+STOP_WITHIN_S = 20.0
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartError when the port is taken or the address is not of this machine."""
+    try:
+        family, kind, proto, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, proto)
+    except (OSError, UnicodeError) as problem:
+        raise StartError(f"address {address}: not known here ({problem}).") from problem
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # accepted sockets inherit both
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        sock.bind(where)
+        sock.listen(1024)
+    except OSError as problem:
+        sock.close()
+        raise StartError(f"{address}, port {port}: {problem.strerror}. Another port: --port N.") from problem
+    return sock
+
+
+@dataclass
+class Server:
+    """Everything that listens. ``ready`` is called with the port once participants may come."""
+
+    sessions: Sessions
+    welcome: Welcome
+    routes: Sequence[BaseRoute]
+    certificates: Certificates | None
+    ready: Callable[[int], None]
+
+    async def run(self, sock: socket.socket) -> None:
+        """Serve until SIGINT or SIGTERM, then stop in order. A second signal ends the process at once.
+
+        Stopping: nobody is let in any more → every trial is told, closes its record at the end of its tick and says
+        goodbye to its participant → connections are closed → the port is given back.
+        """
+        context = self.certificates.context() if self.certificates else None
+        web = QuietServer(self._config(context))
+        stop = asyncio.Event()
+        with self._signals(stop, context):
+            async with self.sessions, asyncio.TaskGroup() as tasks:
+                tasks.create_task(web.serve([sock]))
+                await web.listening.wait()
+                self.ready(sock.getsockname()[1])
+                await stop.wait()
+                logger.info("stopping: %d participants are here", self.sessions.count)
+                killed = await self.sessions.stop(STOP_WITHIN_S)
+                if killed:
+                    logger.error("%d trials did not end in time; their records are repaired at the next start", killed)
+                web.should_exit = True
+
+    def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
+        endpoint = Endpoint(self.sessions, self.welcome)
+        websockets = WebSocketRoute("/{path:path}", endpoint.serve)
+        config = uvicorn.Config(
+            Starlette(routes=[*self.routes, websockets]),
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_ping_interval=8.0,
+            ws_ping_timeout=8.0,
+            ws_per_message_deflate=False,
+            http="httptools",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        config.load()
+        config.ssl = context
+        return config
+
+    @contextlib.contextmanager
+    def _signals(self, stop: asyncio.Event, context: ssl.SSLContext | None) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def asked_to_stop() -> None:
+            if stop.is_set():
+                logger.error("stopped by force")
+                os._exit(1)
+            stop.set()
+
+        def reload_certificates() -> None:
+            assert self.certificates is not None and context is not None
+            try:
+                self.certificates.load_into(context)
+                logger.info("certificates reloaded, valid until %s", self.certificates.ends())
+            except StartError as problem:
+                logger.error("certificates not reloaded, the old ones stay in use: %s", problem)
+
+        handlers = {signal.SIGINT: asked_to_stop, signal.SIGTERM: asked_to_stop}
+        if context is not None:
+            handlers[signal.SIGHUP] = reload_certificates
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without its own signal handling: ours stops the trials first. ``listening`` is set once it does."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield

@@ -1,0 +1,285 @@
+"""One participant's session: a trial in its process, and whichever connection the participant has at the moment.
+
+The session outlives its connections. It passes packets on and watches over the process; what they mean is the
+trial's business (trial.py) and the researcher's.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import resource
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hippogym.core import packets
+from hippogym.core.frame_header import FrameHeader
+from hippogym.live.connection import Connection
+from hippogym.live.outbox import Overfull
+from hippogym.live.process import Target, TrialProcess
+from hippogym.logs import trial_label
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+MOST_BACKLOG_BYTES = 1 << 20
+ENDING_S = 10.0
+
+FAILED = "Something went wrong in the game. It is not your fault, and what you did has been kept."
+TEXTS = {
+    "finished": "That was the last episode. Thank you!",
+    "stopped": "You have ended the game. Thank you!",
+    "failed": FAILED,
+    "server": "The server is stopping. What you did has been kept.",
+    "abandoned": "You were away for too long; the game has been closed.",
+}
+CLOSE_CODES = {"failed": 4500, "server": 1012}
+
+
+@dataclass(frozen=True)
+class SessionLimits:
+    """Times in seconds, memory in bytes."""
+
+    reconnect_grace_s: float
+    step_timeout_s: float
+    hook_timeout_s: float
+    memory_bytes: int
+
+
+class Session:
+    """A participant in a trial.
+
+    on_end is awaited once, with the trial's id and whether its process ended in order, after it has ended.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        spec: dict[str, Any],
+        limits: SessionLimits,
+        on_end: Callable[[str, bool], Awaitable[None]],
+    ) -> None:
+        self.trial: str = spec["trial"]
+        self._spec = spec
+        self._limits = limits
+        self._on_end = on_end
+        self._process = TrialProcess(target, spec, self._on_packet)
+        self._started = False
+        self._unsent: list[bytes] = []
+        self._connection: Connection | None = None
+        self._connections = 0
+        self._away_since_s: float | None = None
+        self._heard_s = time.monotonic()
+        self._busy: str | None = None
+        self._watch = 0
+        self._ended: dict[str, Any] | None = None
+        self._killed: str | None = None
+        self._end_asked_s: float | None = None
+        self._skipped = 0
+        self._goodbye: tuple[dict[str, Any], int, str] | None = None
+        self.newest_frame = 0
+        self.over = asyncio.Event()
+
+    # -- its life ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """From the start of the process to its end. Never raises for what happens in the trial."""
+        trial_label.set(self.trial)
+        clean = False
+        try:
+            try:
+                await self._process.start()
+            except OSError:
+                logger.exception("no process could be started for a trial")
+                self._say_goodbye()
+                return
+            self._heard_s = time.monotonic()
+            self._started = True
+            for packet in self._unsent:
+                self._process.send(packet)
+            self._unsent.clear()
+            logger.info("a participant has joined")
+            await self._look_after()
+            self._say_goodbye()
+            code = await self._process.finish(ENDING_S)
+            clean = self._ended is not None and code == 0
+        finally:
+            await self._process.finish(0)
+            await self._on_end(self.trial, clean)
+            self.over.set()
+
+    async def _look_after(self) -> None:
+        """Wait for the process to be gone; meanwhile see that it lives and that somebody is there."""
+        while not self._process.gone.is_set() and self._ended is None:
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._process.gone.wait()
+            except TimeoutError:
+                self._look(time.monotonic())
+
+    def _look(self, now_s: float) -> None:
+        limit_s = self._limits.hook_timeout_s if self._busy else self._limits.step_timeout_s
+        if now_s - self._heard_s > limit_s:
+            what = f"{self._busy}()" if self._busy else "step() or render()"
+            logger.error("the agent's %s has not returned for %.0f s; the trial is ended", what, limit_s)
+            self.kill("hung")
+        elif resident_bytes(self._process.pid) > self._limits.memory_bytes:
+            logger.error("the trial uses more memory than trial.memoryLimit; it is ended")
+            self.kill("memory")
+        elif self._end_asked_s is not None and now_s - self._end_asked_s > ENDING_S + limit_s:
+            logger.error("the trial does not end when asked; it is ended")
+            self.kill("hung")
+        elif self._away_since_s is not None and now_s - self._away_since_s > self._limits.reconnect_grace_s:
+            self.end("abandoned")
+        self._watch += 1
+        self._note(watch=self._watch)
+
+    def kill(self, why: str) -> None:
+        """End the process at once."""
+        self._killed = why
+        self._process.kill()
+
+    def end(self, reason: str) -> None:
+        """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``."""
+        if self._end_asked_s is None:
+            self._end_asked_s = time.monotonic()
+            self._note(end=reason)
+
+    # -- its connections -----------------------------------------------------------------------------------------
+
+    def attach(self, connection: Connection) -> None:
+        """The participant is here; an older connection is told that it has been replaced."""
+        if self._connection is not None:
+            self._connection.outbox.close(4001, "opened in another tab")
+        self._connections += 1
+        connection.number = self._connections
+        self._connection = connection
+        self._away_since_s = None
+        self._note(connected=connection.number, v2=connection.v2)
+        if self._goodbye is not None:
+            self._dismiss(connection, *self._goodbye)
+
+    def detach(self, connection: Connection) -> None:
+        """The connection is gone. A v1 client cannot come back, so its trial ends."""
+        if self._connection is not connection:
+            return
+        self._connection = None
+        self._away_since_s = time.monotonic()
+        self._note(disconnected=connection.number)
+        if not connection.v2:
+            self.end("disconnected")
+
+    def pass_on(self, connection: Connection, text: str) -> bool:
+        """Give a client's message to the trial, as it came; False when the trial cannot take any more.
+
+        What comes from a connection that has been replaced is dropped.
+        """
+        if connection is not self._connection:
+            return True
+        if self._process.backlog > MOST_BACKLOG_BYTES:
+            return False
+        version = 2 if connection.v2 else 1
+        head = packets.INPUT_HEAD.pack(connection.number, version, time.monotonic_ns())
+        self._send(packets.pack(packets.INPUT, head + text.encode("utf-8", "surrogatepass")))
+        return True
+
+    def note_rejected(self, connection: Connection, code: str) -> None:
+        """A message was refused before it reached the trial."""
+        self._note(rejected=code, v2=connection.v2, conn=connection.number)
+
+    def note_sent(self, connection: Connection, frame: int, sent_ns: int) -> None:
+        """A frame has been written to the socket."""
+        self.newest_frame = max(self.newest_frame, frame)
+        self._note(sent={"frame": frame, "conn": connection.number, "sent_ns": sent_ns})
+        if connection.outbox.skipped:
+            self._skipped += connection.outbox.skipped
+            self._note(skipped=connection.outbox.skipped)
+            connection.outbox.skipped = 0
+
+    def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
+        """A frame has been drawn."""
+        drawn = {
+            "frame": frame,
+            "conn": connection.number,
+            "t_client_ms": t_client_ms,
+            "received_ns": time.monotonic_ns(),
+        }
+        self._note(drawn=drawn)
+
+    def note_clock(self, offset_ms: float, error_ms: float) -> None:
+        """The client's clock has been compared with ours."""
+        self._note(clock={"offset_ms": offset_ms, "error_ms": error_ms})
+
+    # -- packets -------------------------------------------------------------------------------------------------
+
+    def _note(self, **note: Any) -> None:
+        self._send(packets.pack_note(note))
+
+    def _send(self, packet: bytes) -> None:
+        if self._started:
+            self._process.send(packet)
+        else:
+            self._unsent.append(packet)
+
+    def _on_packet(self, kind: int, payload: bytes) -> None:
+        self._heard_s = time.monotonic()
+        if kind == packets.FRAME:
+            FrameHeader.decode(payload)  # raises ValueError: the process is ended
+            if self._connection is not None:
+                self._connection.outbox.put_frame(payload)
+            return
+        note = json.loads(payload)
+        if "tell" in note:
+            self._tell(note["tell"])
+        if "busy" in note:
+            self._busy = note["busy"]
+        if "ended" in note:
+            self._ended = note["ended"]
+            self._process.gone.set()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.outbox.put_message(message)
+        except Overfull:
+            self._connection.outbox.close(1011, "messages are not taken")
+            self.detach(self._connection)
+
+    def _say_goodbye(self) -> None:
+        """Log how it went, in a line; tell the participant, in a sentence."""
+        ended = self._ended or {"reason": "failed"}
+        reason = ended["reason"]
+        logger.info(
+            "a participant has left: %s, %d ticks, %d frames, %d skipped, longest tick %.0f ms",
+            self._killed or reason,
+            ended.get("ticks", 0),
+            ended.get("frames", 0),
+            ended.get("skipped", 0) + self._skipped,
+            ended.get("longest_ms", math.nan),
+        )
+        text = ended.get("text") or TEXTS.get(reason, FAILED)
+        message = {"done": {"reason": reason, "text": text}}
+        self._goodbye = (message, CLOSE_CODES.get(reason, 1000), reason)
+        if self._connection is not None:
+            self._dismiss(self._connection, *self._goodbye)
+
+    @staticmethod
+    def _dismiss(connection: Connection, message: dict[str, Any], code: int, reason: str) -> None:
+        try:
+            connection.outbox.put_message(message)
+        except Overfull:
+            logger.info("the last message did not fit any more")
+        connection.outbox.close(code, reason)
+
+
+def resident_bytes(pid: int | None) -> int:
+    """Memory that a process holds; 0 where that cannot be read."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * resource.getpagesize()
