@@ -1,0 +1,162 @@
+// A sentence and a next step for every state that a participant can find the page in. Pure: what is known → what to say.
+
+const LABELS = {
+  connecting: 'Connecting',
+  unreachable: 'Connecting',
+  lost: 'Reconnecting',
+  expired: 'Connection lost',
+  replaced: 'Open elsewhere',
+  full: 'Full',
+  stopping: 'Stopped',
+  failed: 'Stopped',
+  ended: 'Ended',
+  refused: 'Not started',
+  starting: 'Starting',
+  waiting: 'Ready',
+  playing: 'Playing',
+  paused: 'Paused',
+};
+
+/**
+ * What to show over the game.
+ *
+ * phase: of the connection. status, done: as the server last told, or null. retryInS: seconds to the next attempt.
+ * canStart: whether this study shows Start. hasRedirect: whether there is a page to go on to.
+ * Returns {name, label, title, text, wait, button: {label, does} | null, busy}. An empty title means: show the game.
+ * `wait` is the part of the text that changes by the second, and so is not to be read out.
+ */
+export function describe({ phase, status = null, done = null, retryInS = 0, canStart = true, hasRedirect = false }) {
+  const name = stateName(phase, status);
+  const said = SCENES[name]({ status, done, retryInS, canStart, hasRedirect });
+  return { name, label: LABELS[name], title: '', text: '', wait: '', button: null, busy: false, ...said };
+}
+
+function stateName(phase, status) {
+  if (phase.name === 'lost') return phase.welcomed ? 'lost' : 'unreachable';
+  if (phase.name !== 'open') return phase.name;
+  return status && SCENES[status.state] ? status.state : 'starting';
+}
+
+const SCENES = {
+  __proto__: null,
+
+  connecting: () => ({ title: 'Connecting…', busy: true }),
+
+  unreachable: ({ retryInS }) => ({
+    title: 'Connecting takes longer than usual',
+    text: 'The game cannot be reached yet. Please check that you are online; this page keeps trying.',
+    wait: waitText(retryInS),
+    button: { label: 'Try now', does: 'hurry' },
+    busy: true,
+  }),
+
+  lost: ({ retryInS }) => ({
+    title: 'The connection was lost',
+    text: 'Your game waits for you and goes on where it was.',
+    wait: waitText(retryInS),
+    button: { label: 'Try now', does: 'hurry' },
+    busy: true,
+  }),
+
+  expired: () => ({
+    title: 'The connection was lost for too long',
+    text: 'Your game could not be kept any longer. You can begin a new one.',
+    button: { label: 'Start a new game', does: 'connect' },
+  }),
+
+  replaced: () => ({
+    title: 'The game is open in another tab or window',
+    text: 'You can go on there, or bring the game back to this page.',
+    button: { label: 'Play here instead', does: 'connect' },
+  }),
+
+  full: () => ({
+    title: 'All places are taken',
+    text: 'As many people as this study has room for are playing right now. Please try again in a few minutes.',
+    button: { label: 'Try again', does: 'connect' },
+  }),
+
+  stopping: ({ done }) => ({
+    title: 'The server is stopping',
+    text: done?.text || 'Your game has ended, and everything up to here is kept. Please tell the researcher.',
+    button: { label: 'Try again', does: 'connect' },
+  }),
+
+  failed: ({ status, done, hasRedirect }) => ({
+    title: 'The game had to stop',
+    text: withNext(
+      done?.text || (status?.state === 'failed' && status.text) || 'Something went wrong in the game; it was not your doing.',
+      hasRedirect,
+      'Please tell the researcher.',
+    ),
+    button: nextButton(hasRedirect),
+  }),
+
+  ended: ({ status, done, hasRedirect }) => ({
+    title: done?.reason === 'stopped' ? 'You ended the game' : 'The game is over',
+    text: withNext(
+      done?.text || (status?.state === 'ended' && status.text) || 'Thank you for playing.',
+      hasRedirect,
+      'You can close this page.',
+    ),
+    button: nextButton(hasRedirect),
+  }),
+
+  refused: () => ({
+    title: 'This link does not work',
+    text: 'Please ask the researcher for a new one.',
+  }),
+
+  starting: ({ status }) => ({
+    title: 'Getting the game ready…',
+    text: status?.text ?? '',
+    busy: true,
+  }),
+
+  waiting: ({ status, canStart }) => ({
+    title: canStart ? 'Ready when you are' : 'The game is about to begin',
+    text: status.text || (canStart ? 'Press Start to begin.' : ''),
+    button: canStart ? { label: 'Start', does: 'start' } : null,
+  }),
+
+  playing: ({ status }) => ({ text: status.text ?? '' }),
+
+  paused: ({ status, canStart }) => ({
+    title: 'Paused',
+    text: status.text || (canStart ? 'Press Resume to go on.' : ''),
+    button: canStart ? { label: 'Resume', does: 'start' } : null,
+  }),
+};
+
+function waitText(retryInS) {
+  return retryInS > 0 ? `Trying again in ${retryInS} s.` : 'Trying now…';
+}
+
+function nextButton(hasRedirect) {
+  return hasRedirect ? { label: 'Next', does: 'next' } : null;
+}
+
+/** A next step for those who have no Next button, unless the server's own words already say it. */
+function withNext(text, hasRedirect, nextStep) {
+  return hasRedirect || text.includes(nextStep.slice(0, -1)) ? text : `${text} ${nextStep}`;
+}
+
+/** The answer to something refused, where the participant can do something about it; else empty. */
+export function refusalText({ code, expected }) {
+  switch (code) {
+    case 'out_of_range':
+      return `That speed is not possible here${expected ? `: ${expected}` : ''}.`;
+    case 'not_allowed':
+      return 'The speed cannot be changed in this study.';
+    case 'too_many':
+      return 'That was a little fast: some key presses were left out.';
+    default:
+      return '';
+  }
+}
+
+/** `Episode 2 of 20`; without a number where there is nothing to count. */
+export function episodeText(status) {
+  if (!status?.episode) return '';
+  return status.episodes ? `Episode ${status.episode} of ${status.episodes}` : `Episode ${status.episode}`;
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describe, episodeText, refusalText } from '../../hippogym/pages/static/js/state/sentences.js';
+
+const OPEN = { name: 'open', welcomed: true };
+const scene = (name, more = {}) => describe({ phase: { name, welcomed: true }, ...more });
+const state = (name, more = {}) => describe({ phase: OPEN, status: { state: name, text: '' }, ...more });
+
+test('every state has a label, a sentence and, where one is needed, a next step', () => {
+  const phases = ['connecting', 'lost', 'expired', 'replaced', 'full', 'stopping', 'failed', 'ended', 'refused'];
+  const states = ['starting', 'waiting', 'paused', 'ended', 'failed'];
+  for (const shown of [...phases.map((name) => scene(name)), ...states.map((name) => state(name))]) {
+    assert.ok(shown.title && shown.label, shown.name);
+    const goesOnByItself = shown.busy;
+    const nextStep = shown.button || /(close this page|researcher)/.test(shown.text);
+    assert.ok(goesOnByItself || nextStep, `${shown.name} leaves the participant alone`);
+  }
+});
+
+test('while playing nothing covers the game', () => {
+  assert.equal(state('playing').title, '');
+});
+
+test('a lost game waits; one that never began is only out of reach', () => {
+  const lost = describe({ phase: { name: 'lost', welcomed: true }, retryInS: 3 });
+  assert.match(lost.text, /waits for you/);
+  assert.equal(lost.wait, 'Trying again in 3 s.');
+  const never = describe({ phase: { name: 'lost', welcomed: false }, retryInS: 0 });
+  assert.doesNotMatch(never.text, /Your game/);
+  assert.equal(never.wait, 'Trying now…');
+});
+
+test('what happened to the connection matters more than what the trial last said', () => {
+  const shown = describe({ phase: { name: 'lost', welcomed: true }, status: { state: 'playing', text: '' } });
+  assert.equal(shown.name, 'lost');
+});
+
+test('the server’s own words are used where it has some', () => {
+  assert.equal(state('waiting').text, 'Press Start to begin.');
+  const told = describe({ phase: OPEN, status: { state: 'waiting', text: 'Put on your headphones.' } });
+  assert.equal(told.text, 'Put on your headphones.');
+});
+
+test('a status of a later server is not an empty page', () => {
+  assert.equal(state('somethingNew').name, 'starting');
+});
+
+test('the end leads on where there is somewhere to go, and says so where there is not', () => {
+  const done = { reason: 'finished', text: 'All 20 episodes are done.' };
+  const onwards = scene('ended', { done, hasRedirect: true });
+  assert.deepEqual(onwards.button, { label: 'Next', does: 'next' });
+  assert.equal(onwards.text, 'All 20 episodes are done.');
+  const last = scene('ended', { done });
+  assert.equal(last.button, null);
+  assert.match(last.text, /close this page/);
+  const saysItself = scene('ended', { done: { reason: 'finished', text: 'Thanks! You can close this page now.' } });
+  assert.equal(saysItself.text.match(/close this page/g).length, 1);
+});
+
+test('without a Start button nobody is told to press it', () => {
+  for (const name of ['waiting', 'paused']) {
+    const shown = state(name, { canStart: false });
+    assert.equal(shown.button, null);
+    assert.doesNotMatch(shown.text, /Press/);
+  }
+});
+
+test('episodes are counted only where there is something to count', () => {
+  assert.equal(episodeText({ episode: 2, episodes: 20 }), 'Episode 2 of 20');
+  assert.equal(episodeText({ episode: 2, episodes: null }), 'Episode 2');
+  assert.equal(episodeText(null), '');
+});
+
+test('a refusal is spoken of only where the participant can do something about it', () => {
+  assert.match(refusalText({ code: 'out_of_range', expected: 'from 1 to 60' }), /from 1 to 60/);
+  assert.ok(refusalText({ code: 'not_allowed' }));
+  assert.equal(refusalText({ code: 'bad_type' }), '');
+});
