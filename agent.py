@@ -10,7 +10,7 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # environments drawn with pyg
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # and no loudspeaker
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
-import gymnasium  # noqa: E402 - pygame reads the lines above when it is imported
+import gymnasium  # after the lines above, because pygame reads them when it is imported
 
 try:
     import ale_py  # the Atari games

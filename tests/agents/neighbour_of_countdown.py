@@ -1,0 +1,3 @@
+"""Imported by the agent beside it."""
+
+STEPS = 5
