@@ -401,8 +401,9 @@ TestAgainstHistory.settings = settings(max_examples=60, stateful_step_count=40, 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 class TestAgainstHistoryAtLength(AgainstHistory.TestCase):
-    settings = settings(max_examples=3000, stateful_step_count=80, deadline=None)
+    settings = settings(max_examples=1000, stateful_step_count=60, deadline=None)
 
 
 @given(st.lists(st.sampled_from([*KEYS, "tick"]), max_size=60))
