@@ -13,11 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hippogym.data.records_folder import claim
-from hippogym.data.recovery import repair
-
 from hippogym import __version__
 from hippogym.config import Study, environment, load_study
+from hippogym.data.records_folder import claim
+from hippogym.data.recovery import repair
 from hippogym.data.versions import versions
 from hippogym.errors import HippoError
 from hippogym.live.certificates import Certificates

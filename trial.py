@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hippogym.data.recorder import Recorder
-
 from hippogym.core import messages, packets
 from hippogym.core.action_buffer import ActionBuffer
 from hippogym.core.actions import ActionTable, build_action_table
@@ -25,6 +23,7 @@ from hippogym.core.frame_header import LAST_OF_EPISODE
 from hippogym.core.frame_rate import FrameRate
 from hippogym.core.held import HeldInputs
 from hippogym.core.pacing import FrameClock
+from hippogym.data.recorder import Recorder
 from hippogym.errors import AgentError, RecordError
 from hippogym.live.agent import Agent, load_agent
 from hippogym.live.channel import Channel, ServerGone, read_note

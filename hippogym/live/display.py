@@ -30,7 +30,7 @@ class Display:
     def _ask(self) -> dict[str, Any]:
         if not self._agent.has_display:
             return {}
-        rest = dict(self._agent.display() or {})
+        rest: dict[str, Any] = dict(self._agent.display() or {})
         message = dict(rest.pop("wire", None) or {})
         message.update({name: rest.pop(name) for name in BUDGETS if name in rest})
         return {"display": rest, **message}

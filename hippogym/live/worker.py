@@ -4,6 +4,8 @@ import ctypes
 import os
 import resource
 import signal
+from multiprocessing import forkserver
+from typing import Any
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 SECRETS = ("AWS_", "HIPPOGYM_")
@@ -16,12 +18,26 @@ def settle_in() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    let_the_fork_server_die()
     die_with_parent()
     if os.getppid() != parent:  # it died before we asked to be told
         os._exit(1)
     for name in list(os.environ):
         if name.startswith(SECRETS):
             del os.environ[name]
+
+
+def let_the_fork_server_die() -> None:
+    """Close our end of the pipe that keeps the fork server alive.
+
+    Every process from it holds one, so that it could ask for more processes; while any is open the fork server
+    outlives the server, and we with it.
+    """
+    state: Any = forkserver._forkserver  # there is no public way
+    descriptor = getattr(state, "_forkserver_alive_fd", None)
+    if descriptor is not None:
+        os.close(descriptor)
+        state._forkserver_alive_fd = None
 
 
 def die_with_parent() -> None:
