@@ -16,14 +16,17 @@ import numpy as np
 from hippogym.core.arrays import describe
 
 MAX_DEPTH = 32
-MAX_NODES = 500_000  # values in one entry; an array counts as one
+MAX_NODES = 200_000  # values in one entry; what takes more to write down counts for more
 MAX_BYTES = 128 * 2**20  # text, bytes and arrays in one entry
 MAX_INT_BYTES = 1024
 MAX_REPR_CHARS = 500
 MAX_KEY_NODES = 1000
 MAX_KEY_DEPTH = 4
 
-_ATOMS = frozenset({type(None), bool, float, complex})
+_LEFT_OUT = "<left out: too many values>"
+_TEXT_NODES, _ARRAY_NODES, _SET_NODES, _COMPLEX_NODES = 6, 10, 6, 4
+
+_ATOMS = frozenset({type(None), bool, float})
 _KEY_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _INT_LIMIT = 1 << (8 * MAX_INT_BYTES - 1)
 
@@ -89,7 +92,11 @@ class _Plainifier:
         if kind is list or kind is tuple:
             return self._sequence(value, kind, kind, depth)
         if kind is bytes:
+            self.nodes_left -= 1
             return self._sized(value, kind, len(value))
+        if kind is complex:
+            self.nodes_left -= _COMPLEX_NODES
+            return value if self.nodes_left >= 0 else self._as_text(value, kind)
         return self._uncommon(value, kind, depth)
 
     def _uncommon(self, value: Any, kind: type, depth: int) -> Any:
@@ -103,15 +110,15 @@ class _Plainifier:
         for base, exact in _EXACT:
             if issubclass(kind, base):
                 return self.plain(exact(value), depth)
-        if issubclass(kind, np.ndarray) and not issubclass(kind, np.ma.MaskedArray):
+        if issubclass(kind, np.ma.MaskedArray):
+            return self._as_text(value, kind)  # an array alone would show what was masked
+        if issubclass(kind, np.ndarray):
             return self._array(np.asarray(value), kind)
-        if hasattr(kind, "__array__"):
-            return self._says_it_is_an_array(value, kind)
-        return self._as_text(value, kind)
+        return self._foreign(value, kind)
 
     def _dict(self, value: Any, kind: type, depth: int) -> Any:
         items = list(OrderedDict.items(value) if kind is OrderedDict else dict.items(value))
-        if self._too_much(len(items), depth):
+        if self._too_much(2 * len(items) + 1, depth):
             return self._as_text(value, kind, f"a dict of {len(items)} items, too large or too deep to keep")
         plain = self.plain
         depth += 1
@@ -126,7 +133,8 @@ class _Plainifier:
 
     def _sequence(self, value: Any, kind: type, base: Any, depth: int) -> Any:
         items: list[Any] = list(base.__iter__(value))  # whatever a subclass says about iteration
-        if self._too_much(len(items), depth):
+        many = 2 * len(items) + _SET_NODES if base is set or base is frozenset else len(items) + 1
+        if self._too_much(many, depth):
             return self._as_text(value, kind, f"{len(items)} items, too many or too deep to keep")
         if base is set or base is frozenset:
             members: dict[Any, None] = {}
@@ -138,10 +146,10 @@ class _Plainifier:
         result = [item if type(item) in _ATOMS else plain(item, depth) for item in items]
         return tuple(result) if base is tuple else result
 
-    def _too_much(self, count: int, depth: int) -> bool:
-        if depth >= MAX_DEPTH or count > self.nodes_left:
+    def _too_much(self, nodes: int, depth: int = 0) -> bool:
+        if depth >= MAX_DEPTH or nodes > self.nodes_left:
             return True
-        self.nodes_left -= count
+        self.nodes_left -= nodes
         return False
 
     def _sized(self, value: Any, kind: type, size: int) -> Any:
@@ -153,16 +161,21 @@ class _Plainifier:
     def _array(self, value: np.ndarray[Any, Any], kind: type) -> Any:
         if describe(value.dtype) is None:
             return self._as_text(value, kind, f"an array of {value.dtype.name}, shape {value.shape}")
+        if self._too_much(_ARRAY_NODES + value.ndim + 6 * len(value.dtype.names or ())):
+            return self._as_text(value, kind, f"an array of {value.dtype.name}, shape {value.shape}")
         return self._sized(value, kind, value.nbytes)
 
     def _scalar(self, value: Any, kind: type) -> Any:
         item = value.item()
-        if type(item) in _KEY_ATOMS:
+        if type(item) in _KEY_ATOMS and kind not in (np.datetime64, np.timedelta64):
             return self.plain(item, 0)
         return self._array(np.asarray(value), kind)  # no plain counterpart: long doubles, times, fields
 
-    def _says_it_is_an_array(self, value: Any, kind: type) -> Any:
+    def _foreign(self, value: Any, kind: type) -> Any:
+        """An object of a class we do not know: an array if it says so and is right, else text."""
         try:
+            if not hasattr(kind, "__array__"):
+                return self._as_text(value, kind)
             array = np.asarray(value)
             usable = type(array) is np.ndarray and describe(array.dtype) is not None
         except Exception:  # the agent's own class runs here and may raise anything
@@ -182,9 +195,11 @@ class _Plainifier:
             unique, count = f"{text} #{count}", count + 1
         return unique
 
-    def _as_text(self, value: Any, kind: type, instead: str | None = None) -> dict[str, str]:
+    def _as_text(self, value: Any, kind: type, instead: str | None = None) -> dict[str, str] | str:
         name = type_name(kind)
         self.odd[name] = self.odd.get(name, 0) + 1
+        if self._too_much(_TEXT_NODES):
+            return _LEFT_OUT
         return {"__type__": name, "__repr__": _repr(value) if instead is None else instead}
 
 

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from hippogym.core.arrays import describe
+from hippogym.core.plain import type_name
 from hippogym.core.record_escape import encode_escaped
 
 FORMAT = "HGR1"
@@ -178,12 +179,12 @@ class _EntryPickler(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
-        if kind is np.ndarray:
-            return np.ndarray, (value.shape, describe(value.dtype), _Buffer(value.tobytes()))
+        if kind is np.ndarray and (described := describe(value.dtype)) is not None:
+            return np.ndarray, (value.shape, described, _Buffer(value.tobytes()))
         if kind is _Buffer:
             return bytearray, (value.data,)
         if kind is complex:
             return complex, (value.real, value.imag)
         if kind is type and value in _CALLABLES:
             return NotImplemented
-        raise TypeError(f"{kind.__qualname__} is not a plain value")
+        raise TypeError(f"{type_name(kind)} is not a plain value")
