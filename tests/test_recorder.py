@@ -530,10 +530,11 @@ def die_at(number: int, *, after: bool) -> None:
                 write(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
             if here and not after:
                 os._exit(9)
-            result = call(*arguments, **more)
-            if here:
-                os._exit(9)
-            return result
+            try:
+                return call(*arguments, **more)
+            finally:
+                if here:
+                    os._exit(9)
 
         return wrapper
 
