@@ -235,3 +235,54 @@ def test_head_tells_what_get_would_without_the_body():
 @pytest.mark.parametrize("path", sorted(STATIC.rglob("*.js")), ids=lambda path: path.name)
 def test_the_modules_stay_small_enough_to_read(path: Path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < 300
+
+
+def colours(scheme: str) -> dict[str, str]:
+    """The named colours of base.css in one of the two schemes."""
+    light, dark = (STATIC / "css/base.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)")
+    pattern = re.compile(r"--([a-z-]+): (#[0-9a-f]{6});")
+    dark = dark.split("\n}\n")[0]
+    return dict(pattern.findall(light)) | (dict(pattern.findall(dark)) if scheme == "dark" else {})
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of WCAG 2 (relative luminance, sRGB)."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def test_contrast_is_measured_as_the_standard_says():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("text", ["ink", "muted", "accent", "danger"])
+@pytest.mark.parametrize("ground", ["paper", "surface"])
+def test_all_text_can_be_read_on_its_ground(scheme: str, text: str, ground: str):
+    names = colours(scheme)
+    assert contrast(names[text], names[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_buttons_and_borders_can_be_told_from_their_ground(scheme: str):
+    names = colours(scheme)
+    assert contrast(names["on-accent"], names["accent"]) >= 4.5
+    assert contrast(names["ink"], names["accent-soft"]) >= 4.5
+    assert contrast(names["strong-line"], names["paper"]) >= 3
+    assert contrast(names["strong-line"], names["surface"]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_over_the_game_can_be_read_over_a_white_picture(scheme: str):
+    names = colours(scheme)
+    white_through_the_veil = "#" + "".join(f"{round(0.2 * 255 + 0.8 * part):02x}" for part in (13, 17, 21))
+    for text in ("on-stage", "on-stage-muted"):
+        assert contrast(names[text], white_through_the_veil) >= 4.5
+    assert "rgb(13 17 21 / 80%)" in (STATIC / "css/stage.css").read_text(encoding="utf-8"), "the veil that is meant"

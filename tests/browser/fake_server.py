@@ -82,6 +82,7 @@ class FakeServer:
         self.full = False
         self.silent = False  # connected, but nothing is sent any more
         self.port = 0
+        self._made = 0
         self._news = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         settings = PageSettings("pacman", study.project_name, study.origins, True)
@@ -166,7 +167,8 @@ class FakeServer:
             )
         resumed = trial is not None
         if trial is None:
-            trial = Trial(token=f"right-to-come-back-{len(self.trials)}")
+            self._made += 1
+            trial = Trial(token=f"right-to-come-back-{self._made}")
             self.trials[trial.token] = trial
         older, trial.socket = trial.socket, socket
         trial.connections += 1
@@ -219,6 +221,8 @@ class FakeServer:
             except WebSocketDisconnect:
                 pass
             finally:
+                if trial.socket is socket:
+                    trial.socket = None
                 playing.cancel()
                 pinging.cancel()
 

@@ -103,7 +103,7 @@ export class Connection {
   }
 
   acknowledge(frameId, t) {
-    this.#send({ ack: frameId, t });
+    this.#send({ ack: frameId, t: rounded(t) });
   }
 
   // ---- connecting, losing, coming back
@@ -184,7 +184,7 @@ export class Connection {
   /** Several things may share one message; each is looked at on its own. */
   #take(message) {
     if ('ping' in message) {
-      this.#send({ pong: message.ping, t: this.#clock() });
+      this.#send({ pong: message.ping, t: rounded(this.#clock()) });
       this.#emit('ping', { rttMs: message.rttMs ?? null });
     }
     if (message.error) this.#takeError(message.error);
@@ -235,7 +235,7 @@ export class Connection {
 
   /** Says something that the participant did, together with what they saw then. */
   #tell(message) {
-    if (this.isOpen) this.#send({ ...message, frameId: this.#frameId(), t: this.#clock() });
+    if (this.isOpen) this.#send({ ...message, frameId: this.#frameId(), t: rounded(this.#clock()) });
   }
 
   #send(message) {
@@ -256,6 +256,11 @@ export class Connection {
 
 function isOver(phaseName) {
   return ['ended', 'failed', 'stopping', 'replaced', 'full', 'expired'].includes(phaseName);
+}
+
+/** Milliseconds to the microsecond: all that a browser's clock tells, without the digits of its arithmetic. */
+function rounded(t) {
+  return Math.round(t * 1000) / 1000;
 }
 
 function parsedObject(text) {

@@ -65,6 +65,7 @@ export class Controls {
       button.disabled = !isPossible(name, this.#state);
       if (name === 'start') button.lastChild.textContent = this.#state === 'paused' ? 'Resume' : 'Start';
     }
+    this.#padRoot.inert = !isPossible('pad', this.#state);
     this.#rate?.update(this.#frameRate, this.#state !== null);
   }
 

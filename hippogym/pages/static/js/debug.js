@@ -19,7 +19,10 @@ export class Debug {
     document.body.classList.add('with-debug');
     connection
       .on('received', (text) => this.#add('in', text))
-      .on('sent', (text) => this.#add('out', text))
+      .on('sent', (text) => {
+        // One a frame; the numbers count them, and nothing else could be read between them.
+        if (!text.startsWith('{"ack"')) this.#add('out', text);
+      })
       .on('ping', ({ rttMs }) => (this.#rttMs = rttMs))
       .on('frame', ({ image }) => (this.#frameBytes = image.byteLength));
     setInterval(() => this.#showNumbers(), 1000);

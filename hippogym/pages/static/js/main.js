@@ -21,7 +21,7 @@ function visit(settings) {
   let done = null;
 
   const focusGame = () => byId('stage').focus({ preventScroll: true });
-  const overlay = new Overlay({ onButton: (does) => buttonDoes[does](), onToastClosed: focusGame });
+  const overlay = new Overlay({ onButton: (does) => buttonDoes[does]?.(), onToastClosed: focusGame });
   const panels = new Panels();
   const screen = new Screen(byId('game'), {
     onDrawn: (frameId, t) => connection.acknowledge(frameId, t),

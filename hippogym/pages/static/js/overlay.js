@@ -12,7 +12,7 @@ export class Overlay {
   /** onButton(does): the card's button was pressed. onToastClosed(): by hand. */
   constructor({ onButton, onToastClosed }) {
     this.#onButton = onButton;
-    byId('overlay-button').addEventListener('click', () => this.#onButton(this.#scene.button.does));
+    byId('overlay-button').addEventListener('click', () => this.#onButton(this.#scene.button?.does));
     byId('toast-close').addEventListener('click', () => {
       this.#hideToast();
       onToastClosed();
