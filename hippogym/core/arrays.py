@@ -101,19 +101,22 @@ def build(shape: object, dtype: np.dtype[Any], data: object, order: str = "C") -
     if order not in ("C", "F"):
         raise ValueError("an array with an unknown order")
     array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, data, order="F" if order == "F" else "C")
-    _check_values(array, data)
+    _check_values(array)
     return array
 
 
-def _check_values(array: np.ndarray[Any, Any], data: bytearray) -> None:
+def _check_values(array: np.ndarray[Any, Any]) -> None:
     """Booleans other than 0 and 1, and characters beyond Unicode, are not values that numpy can be trusted with."""
-    if not data:
+    if array.dtype.names is not None:
+        for name in array.dtype.names:
+            _check_values(array[name])
+    elif array.size == 0:
         return
-    if array.dtype.kind == "b" and np.frombuffer(data, np.uint8).max() > 1:
+    elif array.dtype.kind == "b" and array.view(np.uint8).max() > 1:
         raise ValueError("an array of booleans that are neither true nor false")
-    if array.dtype.kind == "U":
-        points = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
-        if points.max() > 0x10FFFF:
+    elif array.dtype.kind == "U":
+        points = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).view(points).max() > 0x10FFFF:
             raise ValueError("an array of characters that do not exist")
 
 

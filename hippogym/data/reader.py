@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from hippogym.core.record_format import PREFIX, Damage, Entry, Scanner
-from hippogym.data.safe_pickle import CutShortError, RefusedError, load, skip
+from hippogym.data.safe_pickle import CutShortError, RefusedError, TooLongError, load, skip
 from hippogym.errors import RecordError
 
 _CHUNK = 2**20
@@ -141,17 +141,24 @@ def _plain_pickles(file: IO[bytes], report: ReadReport) -> Iterator[dict[str, An
                 item, at = _one_pickle(data, start, offset)
             except CutShortError:
                 break
+            except TooLongError as problem:  # and where it ends, nobody knows
+                report.bytes = file.seek(0, os.SEEK_END)
+                yield DamagedRange(offset + start, report.bytes, f"refused: {problem}")
+                return
             yield item
         if at < len(data):
             wanted = 2 * (len(data) - at)
             if not more or wanted > _MAX_PLAIN_BYTES:
-                yield DamagedRange(offset + at, offset + len(data), "cut short or malformed")
+                report.bytes = file.seek(0, os.SEEK_END)
+                yield DamagedRange(offset + at, report.bytes, "cut short or malformed")
                 return
 
 
 def _one_pickle(data: bytes, start: int, offset: int) -> tuple[dict[str, Any] | DamagedRange, int]:
     try:
         value, end = load(data, start)
+    except TooLongError:
+        raise
     except RefusedError as problem:
         end = skip(data, start)
         return DamagedRange(offset + start, offset + end, f"refused: {problem}"), end

@@ -18,6 +18,10 @@ class RefusedError(ValueError):
     """The pickle holds something that plain data does not need; the message says what."""
 
 
+class TooLongError(RefusedError):
+    """The pickle has so many opcodes that nobody should look for its end."""
+
+
 class CutShortError(ValueError):
     """The bytes end before the pickle does."""
 
@@ -52,7 +56,7 @@ class Machine:
             if act is None:
                 raise RefusedError(f"the opcode 0x{opcode:02x}, which plain data does not need")
             act(self)
-        raise RefusedError("too many opcodes")
+        raise TooLongError("too many opcodes")
 
     def past_the_end(self) -> bool:
         """True when the latest argument reaches beyond the data."""

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from hippogym.core.plain import MAX_NODES
-from hippogym.data.safe_machine import MAX_OPCODES, CutShortError, Machine, RefusedError
+from hippogym.data.safe_machine import MAX_OPCODES, CutShortError, Machine, RefusedError, TooLongError
 from hippogym.data.safe_opcodes import TABLE
 
-__all__ = ["CutShortError", "RefusedError", "load", "skip"]
+__all__ = ["CutShortError", "RefusedError", "TooLongError", "load", "skip"]
 
 MAX_READ_DEPTH = 100
 
@@ -48,7 +48,10 @@ def load(data: bytes, start: int = 0, *, trailer: bool = False) -> tuple[Any, in
 
 
 def skip(data: bytes, start: int) -> int:
-    """The offset after the pickle at ``start``, found without doing what it says. CutShortError if there is no end."""
+    """The offset after the pickle at ``start``, found without doing what it says.
+
+    CutShortError where it is malformed or there is more to come; TooLongError where nobody should look further.
+    """
     file = io.BytesIO(data)
     file.seek(start)
     try:
@@ -56,8 +59,8 @@ def skip(data: bytes, start: int) -> int:
             if opcode.name == "STOP" and at is not None:
                 return at + 1
     except ValueError:
-        pass  # malformed, or there is more to come: the caller cannot go on either way
-    raise CutShortError("the pickle is cut short")
+        raise CutShortError("the pickle is cut short") from None
+    raise TooLongError("too many opcodes")
 
 
 def _check_plain(value: object) -> None:
