@@ -1,6 +1,7 @@
 """The researcher's agent: loading it, calling it, and what becomes of anything it does."""
 
 import importlib.util
+import re
 import sys
 import textwrap
 import warnings
@@ -12,6 +13,8 @@ import pytest
 from hippogym.core.actions import build_action_table
 from hippogym.errors import AgentError
 from hippogym.live.agent import load_agent
+from hippogym.live.agent_results import SERVERS_OWN
+from hippogym.live.display import Display
 
 AGENTS = Path(__file__).parent / "agents"
 SHIPPED = Path(__file__).parent.parent / "agent.py"
@@ -419,6 +422,78 @@ def test_a_message_reaches_the_agent_and_display_gives_plain_values():
 def test_a_display_that_is_no_dict_is_refused(write):
     error = refused(started(write("def display(env): return 7\n")).display)
     assert str(error) == "display() returned an object of type int, expected a dict from names to values"
+
+
+def displaying(write, returned):
+    return started(write(f"def display(env): return {returned}\n"))
+
+
+def test_what_a_display_says_under_wire_is_passed_on_as_json(write):
+    wire = {"imageL": "data:image/png;base64,AA==", "Instructions": ["Eat.", None], "Score": 3, "Grid": {"rows": [1.5]}}
+    shown = displaying(write, repr({"Lives": [3], "wire": wire})).display()
+    assert shown == {"Lives": "[3]", "wire": wire}
+
+
+def test_numpys_scalars_under_wire_are_numbers_and_tuples_are_lists(write):
+    shown = displaying(write, '{"wire": {"Score": np.int64(3), "Steps": (np.float32(0.5), np.True_)}}').display()
+    assert shown == {"wire": {"Score": 3, "Steps": [0.5, True]}}
+    assert type(shown["wire"]["Score"]) is int
+
+
+def test_an_agent_that_changes_what_it_has_shown_under_wire_is_noticed(write):
+    source = """
+        shown = {"Grid": {"tiles": []}}
+        def display(env):
+            shown["Grid"]["tiles"].append(1)
+            return {"wire": shown}
+    """
+    display = Display(started(write(source)))
+    assert display.changes() == {"display": {}, "Grid": {"tiles": [1]}}
+    assert display.changes() == {"display": {}, "Grid": {"tiles": [1, 1]}}
+
+
+@pytest.mark.parametrize("returned", ['{"wire": None}', '{"wire": {}}'])
+def test_nothing_under_wire_is_nothing(write, returned):
+    assert Display(displaying(write, returned)).changes() == {"display": {}}
+
+
+@pytest.mark.parametrize(
+    ("wire", "why"),
+    [
+        ("[1]", "display() returned a list of 1 as 'wire', expected a dict of JSON values"),
+        ("{'a': object()}", "display() returned under 'wire' what is not JSON: an object of type object"),
+        ("{'a': {1, 2}}", "display() returned under 'wire' what is not JSON: an object of type set"),
+        ("{'a': np.zeros(2)}", "what is not JSON: an array of shape (2,) and dtype float64"),
+        ("{'a': [float('nan')]}", "what is not JSON: Out of range float values are not JSON compliant"),
+        ("{'a': np.float64('inf')}", "what is not JSON: Out of range float values are not JSON compliant"),
+        ("{'a': b'bytes'}", "what is not JSON: an object of type bytes"),
+        ("{'a': np.complex64(1)}", "what is not JSON"),
+        ("{(1, 2): 'a'}", "what is not JSON: keys must be"),
+        ("(lambda loop: loop.setdefault('a', loop) and loop)({})", "what is not JSON: Circular reference detected"),
+        ("{'a': __import__('functools').reduce(lambda deep, _: [deep], range(100_000), [])}", "what is not JSON"),
+        ("{'a': 10**5000}", "what is not JSON"),
+        ("{'a': 'x' * 2**20}", f"display() returned {2**20 + 9} bytes of JSON under 'wire', at most {2**20} go"),
+        ("{'done': 1, 'Score': 1, 'UI': []}", "display() returned UI, done under 'wire': only the server says that"),
+    ],
+)
+def test_what_is_no_json_under_wire_is_refused_with_the_functions_name(write, wire, why):
+    error = refused(displaying(write, f'{{"wire": {wire}}}').display)
+    assert error.hook == "display"
+    assert why in str(error)
+
+
+def test_a_message_under_wire_may_be_as_large_as_the_limit(write):
+    text = "x" * (2**20 - len('{"a": ""}'))
+    assert displaying(write, f'{{"wire": {{"a": "x" * {len(text)}}}}}').display() == {"wire": {"a": text}}
+
+
+def test_an_agent_may_say_under_wire_all_that_is_not_the_servers(write):
+    """Names of the protocol's table that are not the server's own are those that display() is for."""
+    page = (SHIPPED.parent / "docs" / "protocol.md").read_text("utf-8")
+    table = page.split("## Server → client")[1].split("## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert names - SERVERS_OWN == {"inputBudget", "usedInputBudget", "imageL", "imageR", "Instructions", "Score"}
 
 
 # --- facts and actions -----------------------------------------------------------------------------------------------

@@ -88,8 +88,11 @@ class Agent:
             with self._guard("message"):
                 self._call("message", message)
 
-    def display(self) -> dict[str, str | int | float | bool] | None:
-        """What the page is to show beside the game: display(env), None if there is nothing or no such function."""
+    def display(self) -> dict[str, Any] | None:
+        """What the page is to show beside the game: display(env), None if there is nothing or no such function.
+
+        Texts and plain numbers; under ``wire`` a dict of JSON values for clients that know more (docs/protocol.md).
+        """
         if not self.has_display:
             return None
         with self._guard("display"):

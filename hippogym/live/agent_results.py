@@ -1,5 +1,6 @@
 """Checks what the functions of an agent return: the one place that knows every form in which environments answer."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,13 @@ from hippogym.errors import AgentError
 
 LARGEST_SIDE = 4096
 LONGEST_TEXT = 500
+WIRE = "wire"
+LARGEST_WIRE_BYTES = 2**20  # what v1's clients took at most
+
+# What only the server may say (docs/protocol.md): with a "done" of its own, an agent would end its participant's game.
+SERVERS_OWN = frozenset(
+    "UI frame frameId display welcome keys actions stepMode frameRate status notice ping rttMs error done".split()
+)
 
 Frame = NDArray[np.uint8]
 
@@ -169,13 +177,49 @@ def read_reset(returned: Any, observed: Any, env: Any) -> tuple[Any, Any]:
     return result, None
 
 
-def read_display(returned: Any) -> dict[str, str | int | float | bool] | None:
-    """What display() returned: names and what stands beside them, as text or plain numbers. Else AgentError."""
+def read_display(returned: Any) -> dict[str, Any] | None:
+    """What display() returned: names and what stands beside them, as text or plain numbers. Else AgentError.
+
+    Under ``wire`` it may have messages for clients that know more than ours: a dict of JSON values, passed on as it is.
+    """
     if returned is None:
         return None
     if not isinstance(returned, dict):
         raise AgentError("display", f"display() returned {describe(returned)}, expected a dict from names to values")
-    return {str(name)[:LONGEST_TEXT]: _shown(value) for name, value in returned.items()}
+    shown: dict[str, Any] = {
+        str(name)[:LONGEST_TEXT]: _shown(value) for name, value in returned.items() if name != WIRE
+    }
+    if returned.get(WIRE) is not None:
+        shown[WIRE] = _read_wire(returned[WIRE])
+    return shown
+
+
+def _read_wire(wire: Any) -> dict[str, Any]:
+    """A copy, in plain JSON values, that the agent cannot change any more. numpy's scalars count as numbers."""
+    if not isinstance(wire, dict):
+        raise AgentError("display", f"display() returned {describe(wire)} as {WIRE!r}, expected a dict of JSON values")
+    try:
+        text = json.dumps(wire, allow_nan=False, default=_plain_scalar)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise AgentError(
+            "display", f"display() returned under {WIRE!r} what is not JSON: {str(problem)[:LONGEST_TEXT]}"
+        ) from problem
+    if len(text) > LARGEST_WIRE_BYTES:
+        raise AgentError(
+            "display", f"display() returned {len(text)} bytes of JSON under {WIRE!r}, at most {LARGEST_WIRE_BYTES} go"
+        )
+    plain: dict[str, Any] = json.loads(text)
+    if taken := sorted(SERVERS_OWN & plain.keys()):
+        raise AgentError(
+            "display", f"display() returned {', '.join(taken)} under {WIRE!r}: only the server says that to a client"
+        )
+    return plain
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(describe(value))
 
 
 def _shown(value: Any) -> str | int | float | bool:
