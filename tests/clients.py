@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import struct
 import time
@@ -51,12 +52,16 @@ class Client:
         if isinstance(item, Seen):
             self.frames.append(item)
             if self.v2 and self.acknowledge:
-                await self.say(ack=item.frame, t=time.monotonic() * 1000)
+                await self._answer(ack=item.frame, t=time.monotonic() * 1000)
         else:
             self.messages.append(item)
             if self.v2 and "ping" in item:
-                await self.say(pong=item["ping"], t=time.monotonic() * 1000)
+                await self._answer(pong=item["ping"], t=time.monotonic() * 1000)
         return item
+
+    async def _answer(self, **message: Any) -> None:
+        with contextlib.suppress(ConnectionClosed):  # what has arrived is still to be read
+            await self.say(**message)
 
     def _read(self, data: str | bytes) -> Any:
         if isinstance(data, bytes):

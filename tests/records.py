@@ -5,6 +5,8 @@ import pickle
 import time
 from pathlib import Path
 
+from tests.servers import RunningServer
+
 PATIENCE_S = 30.0
 
 
@@ -19,9 +21,9 @@ def plain_loop(path: Path) -> list[dict]:
                 return entries
 
 
-def episode_files(records: Path) -> list[Path]:
-    """The closed files of all trials, oldest first."""
-    return sorted(records.glob("*/*.pkl"))
+def trial_folders(server: RunningServer) -> list[Path]:
+    """The folders of this test's trials, oldest first."""
+    return sorted(path for path in server.records.iterdir() if path.is_dir() and path.name not in server.known)
 
 
 def manifest(path: Path) -> dict:
@@ -29,15 +31,17 @@ def manifest(path: Path) -> dict:
     return json.loads(path.with_suffix(".json").read_text())
 
 
-def wait_for_files(records: Path, count: int) -> list[Path]:
-    """Closed files, once there are so many with their manifests."""
+def wait_for_files(server: RunningServer, count: int) -> list[Path]:
+    """The closed files of this test's trials, oldest first, once there are so many with their manifests."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        files = [path for path in episode_files(records) if path.with_suffix(".json").exists()]
-        if len(files) >= count and not list(records.glob("*/*.part")):
+        folders = trial_folders(server)
+        files = [path for folder in folders for path in sorted(folder.glob("*.pkl"))]
+        parts = [part for folder in folders for part in folder.glob("*.part")]
+        if len(files) >= count and not parts and all(path.with_suffix(".json").exists() for path in files):
             return files
         time.sleep(0.02)
-    raise AssertionError(f"{count} files expected, there are {list(records.glob('*/*'))}")
+    raise AssertionError(f"{count} files expected, there are {list(server.records.glob('*/*'))}")
 
 
 def of_kind(entries: list[dict], kind: str) -> list[dict]:

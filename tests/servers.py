@@ -25,6 +25,7 @@ class RunningServer:
     url: str
     records: Path
     log_file: Path
+    known: frozenset[str] = frozenset()  # trials that were there before this test
 
     @property
     def ws(self) -> str:

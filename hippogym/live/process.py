@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,12 @@ _context = multiprocessing.get_context("forkserver")
 
 
 def preload(*modules: str) -> None:
-    """Name what the fork server imports before it makes the first process."""
+    """Name what the fork server imports before it makes the first process.
+
+    multiprocessing has every process import the main script again, and with it all that only the server needs. It
+    goes by the script's ``__file__``, so that is taken away.
+    """
+    vars(sys.modules["__main__"])["__file__"] = None
     _context.set_forkserver_preload(list(modules))
 
 

@@ -1,6 +1,7 @@
 """A small study on a real server."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ CONFIG = """
 trial:
   game: count-40
   maxEpisodes: 3
+  maxParticipants: 200
   actionSpace: [noop, up, right, left, down, upright]
   episodePause: 0
   allowFrameRateChange: true
@@ -28,7 +30,21 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(study: Path) -> Iterator[RunningServer]:
-    """Its server, in dev."""
+def own_server(study: Path) -> Iterator[RunningServer]:
+    """Its server in dev, for this test alone."""
     with serving(study) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The same, for all tests of a module: starting a server takes a second or two."""
+    with serving(write_study(tmp_path_factory.mktemp("shared") / "study", CONFIG, COUNTING)) as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared_server: RunningServer) -> RunningServer:
+    """The shared server, with its earlier trials out of sight."""
+    known = frozenset(path.name for path in shared_server.records.iterdir())
+    return replace(shared_server, known=known)

@@ -47,7 +47,7 @@ async def test_the_golden_transcript(server: RunningServer) -> None:
     assert client.messages == [ui, "done"]  # nothing that a v1 client does not know
     ids = [seen.frame for seen in client.frames]
     assert ids == sorted(set(ids))
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     entries = plain_loop(file)
     said = [given["message"] for given in inputs(entries)]
     assert [message.get("command") or message.get("action") for message in said] == [
@@ -69,21 +69,21 @@ async def test_every_episode_ends_with_its_last_state_and_the_last_one_with_done
         assert await client.until_closed() == 1000
     last_of_first = [frame for frame in client.frames if Image.open(io.BytesIO(frame.image)).getpixel((5, 5))[0] >= 38]
     assert len(last_of_first) >= 3
-    files = wait_for_files(server.records, 3)
+    files = wait_for_files(server, 3)
     for file in files:
         assert [entry["observation"] for entry in of_kind(plain_loop(file), "tick")] == list(range(1, 41))
 
 
 @pytest.mark.parametrize("user", ["", None, "../../etc/passwd", "a\0b", "x" * 10_240, 5])
 async def test_any_name_gets_a_game_and_nothing_is_written_outside(server: RunningServer, user: object) -> None:
-    before = {path for path in server.records.parent.parent.rglob("*") if server.records not in path.parents}
+    before = {path for path in server.records.parent.rglob("*") if server.records not in path.parents}
     async with join(server.ws, v2=False) as client:
         await client.say(userId=user, projectId=None, frameCount=0, frameId=0)
         await client.until_frame()
         await client.say(command="stop")
         await client.until("done")
-    wait_for_files(server.records, 1)
-    assert {path for path in server.records.parent.parent.rglob("*") if server.records not in path.parents} == before
+    wait_for_files(server, 1)
+    assert {path for path in server.records.parent.rglob("*") if server.records not in path.parents} == before
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_button_called_upload_data_is_a_button(server: RunningServer) ->
         await client.say(command="uploadData")
         await client.say(command="stop")
         await client.until("done")
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     assert [given["message"].get("command") for given in inputs(plain_loop(file))][1:] == ["uploadData", "stop"]
 
 
@@ -128,7 +128,7 @@ async def test_the_trial_of_a_v1_client_that_leaves_is_closed(server: RunningSer
         await client.hello()
         await client.say(command="start")
         await client.until_frame(3)
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     assert of_kind(plain_loop(file), "end")[0]["hippogym"]["reason"] == "disconnected"
 
 
@@ -141,5 +141,5 @@ async def test_frame_rate_changes_come_as_words_numbers_and_texts(server: Runnin
         await client.until_frame(3)
         await client.say(command="stop")
         await client.until("done")
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     assert of_kind(plain_loop(file), "tick")[0]["hippogym"]["rate"] == 60

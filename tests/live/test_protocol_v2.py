@@ -32,7 +32,8 @@ async def test_hello_is_answered_with_everything_the_page_needs(server: RunningS
     async with join(server.ws) as client:
         welcome = await begin(client)
         assert set(welcome) == {
-            "token", "resumed", "connection", "graceS", "version", "project", "projectId", "userId", "game", "instructions",
+            "token", "resumed", "connection", "graceS", "version",
+            "project", "projectId", "userId", "game", "instructions",
         }  # fmt: skip
         assert (welcome["resumed"], welcome["connection"], welcome["userId"]) == (False, 1, "alice")
         assert len(welcome["token"]) >= 22  # 128 bits and more
@@ -60,7 +61,7 @@ async def test_keys_are_held_combine_and_are_let_go(server: RunningServer) -> No
         await client.until_frame(4)
         await client.say(command="stop")
         await client.until("done")
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     entries = plain_loop(file)
     applied = [entry["hippogym"]["action"] for entry in of_kind(entries, "tick")]
     changes = [
@@ -218,7 +219,7 @@ async def test_pages_from_elsewhere_may_not_connect(server: RunningServer) -> No
 
 async def test_more_participants_than_places_are_told_so(study) -> None:
     config = study / "config.yml"
-    config.write_text(config.read_text() + "  maxParticipants: 2\n")
+    config.write_text(config.read_text().replace("maxParticipants: 200", "maxParticipants: 2"))
     with serving(study) as server:
         async with join(server.ws) as one, join(server.ws) as two, join(server.ws) as three:
             await begin(one)
@@ -247,7 +248,7 @@ async def test_what_is_drawn_and_the_clock_are_in_the_record(server: RunningServ
         await client.until_frame(10)
         await client.say(command="stop")
         await client.until("done")
-    files = wait_for_files(server.records, 1)
+    files = wait_for_files(server, 1)
     blocks = [entry["hippogym"] for file in files for entry in plain_loop(file)]
     sent = [note["frame"] for block in blocks for note in block["sent"]]
     drawn = [note["frame"] for block in blocks for note in block["drawn"]]
@@ -267,7 +268,7 @@ async def test_a_client_that_draws_nothing_gets_few_frames_and_the_game_goes_on(
         client.acknowledge = False
         await client.say(command="start")
         await client.until("done")
-    files = wait_for_files(server.records, 3)
+    files = wait_for_files(server, 3)
     blocks = [entry["hippogym"] for file in files for entry in plain_loop(file)]
     assert sum(block["kind"] == "tick" for block in blocks) == 120
     assert len(client.frames) < 40
@@ -283,7 +284,7 @@ async def test_the_picture_that_arrived_is_the_one_in_the_record(server: Running
         await client.until_frame(10)
         await client.say(command="stop")
         await client.until("done")
-    [file] = wait_for_files(server.records, 1)
+    [file] = wait_for_files(server, 1)
     recorded = {b["frame"]["id"]: b["frame"] for b in (e["hippogym"] for e in plain_loop(file)) if b.get("frame")}
     for seen in client.frames:
         assert recorded[seen.frame]["sha256"] == hashlib.sha256(seen.image).hexdigest()
@@ -321,5 +322,5 @@ async def test_in_turn_mode_the_environment_waits_for_the_participant(tmp_path) 
             assert (client.frames[-1].episode, client.frames[-1].tick) == (1, 0)
             await client.say(command="stop")
             await client.until("done")
-        first = wait_for_files(server.records, 2)[0]
+        first = wait_for_files(server, 2)[0]
     assert [entry["hippogym"]["action"]["name"] for entry in of_kind(plain_loop(first), "tick")] == ["go"] * 5

@@ -64,7 +64,8 @@ def trusting() -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_it_in_order(server: RunningServer, number: int) -> None:
+async def test_a_signal_stops_it_in_order(own_server: RunningServer, number: int) -> None:
+    server = own_server
     async with join(server.ws) as v2, join(server.ws, v2=False) as v1:
         for client in (v1, v2):
             await client.hello()
@@ -77,7 +78,7 @@ async def test_a_signal_stops_it_in_order(server: RunningServer, number: int) ->
         assert await v1.until("done") == "done"
         assert await v2.until_closed() == 1012
     assert server.process.wait(PATIENCE_S) == 0
-    files = wait_for_files(server.records, 2)
+    files = wait_for_files(server, 2)
     assert [of_kind(plain_loop(file), "end")[0]["hippogym"]["reason"] for file in files] == ["server", "server"]
     assert not list(server.records.rglob("*.part"))
 
@@ -102,7 +103,8 @@ async def test_a_second_signal_forces(study: Path) -> None:
         assert not alive
 
 
-async def test_when_the_server_is_killed_its_trials_end_by_themselves(server: RunningServer) -> None:
+async def test_when_the_server_is_killed_its_trials_end_by_themselves(own_server: RunningServer) -> None:
+    server = own_server
     async with join(server.ws) as client:
         await client.hello()
         await client.say(command="start")
@@ -113,8 +115,27 @@ async def test_when_the_server_is_killed_its_trials_end_by_themselves(server: Ru
         gone, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
         assert not alive
     with serving(server.records.parent) as again:  # at once: no orphan holds the folder
-        [file] = wait_for_files(again.records, 1)
+        [file] = wait_for_files(again, 1)
         assert of_kind(plain_loop(file), "tick")
+
+
+async def test_a_trials_process_has_loaded_only_what_it_needs_and_knows_no_secrets(study: Path) -> None:
+    code = COUNTING.read_text().replace(
+        '"info": {"action": action}',
+        '"info": {"modules": sorted(__import__("sys").modules), "env": dict(__import__("os").environ)}',
+    )
+    (study / "agent.py").write_text(code)
+    with serving(study, env={"AWS_SECRET_ACCESS_KEY": "canary7351"}) as server:
+        async with join(server.ws) as client:
+            await client.hello()
+            await client.say(command="start")
+            await client.until_frame(3)
+            await client.say(command="stop")
+            await client.until("done")
+        [file] = wait_for_files(server, 1)
+    info = of_kind(plain_loop(file), "tick")[0]["info"]
+    assert not {"pydantic", "starlette", "uvicorn", "boto3", "yaml", "communicator"} & set(info["modules"])
+    assert "canary7351" not in str(info["env"])
 
 
 def test_a_taken_port_is_one_line_and_exit_2(study: Path) -> None:
@@ -140,7 +161,8 @@ def test_an_address_of_another_machine_is_refused(study: Path) -> None:
     assert "203.0.113.7" in ended.stderr
 
 
-def test_two_servers_cannot_share_a_records_folder(server: RunningServer) -> None:
+def test_two_servers_cannot_share_a_records_folder(own_server: RunningServer) -> None:
+    server = own_server
     ended = run(server.records.parent, "dev", "--address", "127.0.0.1", "--port", "0")
     assert ended.returncode == 2
     assert "Trials" in ended.stderr
@@ -237,7 +259,8 @@ def test_unusable_certificates_are_one_line_and_exit_2(study: Path, tmp_path: Pa
     assert complaint in ended.stderr.strip().splitlines()[-1]
 
 
-async def test_the_log_holds_nothing_of_the_participant(server: RunningServer) -> None:
+async def test_the_log_holds_nothing_of_the_participant(own_server: RunningServer) -> None:
+    server = own_server
     canary = "canary7351"
     async with join(server.ws) as client:
         await client.hello(canary, client={"browser": canary})
