@@ -1,4 +1,4 @@
-"""One browser for all tests that look at pages the way people do; each test gets a context (a profile) of its own."""
+"""A browser for tests that look at pages the way people do; each test gets a context (a profile) of its own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, headless. Missing: a failure where CI=true, since tests that never run prove nothing; else skipped."""
+    """Chromium, headless. Missing: a failure where CI=true, since tests that never run prove nothing; else skipped.
+
+    One per module and not per session: while it lives, Playwright's event loop counts as running in this thread, and
+    no asynchronous test of another module could run.
+    """
     path = find_chromium()
     if path is None:
         missing = "no Chromium here: install it, or name it in CHROMIUM"

@@ -218,13 +218,16 @@ def test_the_legend_says_what_the_key_map_says(page: Page, server: FakeServer):
     assert any("Upright" in text and "+" in text for text in texts)
 
 
-def test_a_gamepad_plays(page: Page, server: FakeServer):
+def test_a_gamepad_plays_and_is_explained_once_it_is_there(page: Page, server: FakeServer, study: Study):
+    study.keys = [{"action": "left", "keys": [["ArrowLeft"], ["PadLeft"]]}, {"action": "fire", "keys": [["PadA"]]}]
     page.add_init_script(
         "window.pad = {connected: true, axes: [0, 0], buttons: Array.from({length: 16}, () => ({pressed: false}))};"
         "navigator.getGamepads = () => [window.pad, null];"
     )
     play(page, server)
+    expect(page.locator("#legend")).not_to_contain_text("Gamepad")
     page.evaluate("dispatchEvent(new Event('gamepadconnected'))")
+    expect(page.locator("#legend")).to_contain_text("Gamepad A")
     since = len(server.messages)
     page.evaluate("pad.axes[0] = -1; pad.buttons[0].pressed = true")
     server.wait_for(lambda message: set(message.get("keys", [])) == {"PadLeft", "PadA"}, since)

@@ -29,6 +29,17 @@ test('the legend shows what needs a key, and keeps several keys at once apart', 
   assert.deepEqual(combined, [{ action: 'up', keys: [['KeyI', 'KeyJ']] }]);
 });
 
+test('a gamepad is spoken of only where there is one', () => {
+  const keyMap = [
+    { action: 'up', keys: [['ArrowUp'], ['PadUp']] },
+    { action: 'fire', keys: [['PadA']] },
+    { action: 'pad', keys: [['PageUp']] },
+  ];
+  const without = legendLines(keyMap).single;
+  assert.deepEqual(without.map(({ action, keys }) => [action, keys]), [['up', [['ArrowUp']]], ['pad', [['PageUp']]]]);
+  assert.deepEqual(legendLines(keyMap, true).single, keyMap);
+});
+
 test('a budget of nothing is all used up, and one of nothing used is empty', () => {
   assert.deepEqual(budgetWords(0, 0), { text: '0 of 0 used', part: 1 });
   assert.deepEqual(budgetWords(100, 0), { text: '0 of 100 used', part: 0 });

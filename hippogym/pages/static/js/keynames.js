@@ -51,8 +51,11 @@ export function spokenKeyName(code, layout = null) {
   return keyName(code, layout).replace(/[↑↓←→]/g, (arrow) => arrows[arrow]);
 }
 
+const isPad = (code) => /^Pad[A-Z]/.test(code);
+
 /** The name of an action or of a study's own button, as a label: `leftUp` → `Left up`. */
 export function actionName(name) {
+  if (name === 'noop') return 'Do nothing';
   const words = spaced(name.replaceAll('_', ' ')).trim();
   return words ? words[0].toUpperCase() + words.slice(1) : name;
 }
@@ -61,12 +64,15 @@ function spaced(name) {
   return name.replace(/([a-z])([A-Z])/g, (_, end, start) => `${end} ${start.toLowerCase()}`);
 }
 
-/** The lines of the key map that need a key, those of one key first, those of several keys at once after them. */
-export function legendLines(keyMap) {
+/**
+ * The lines of the key map that need a key, those of one key first, those of several keys at once after them. The keys of
+ * a gamepad are named only to those who have one in their hands.
+ */
+export function legendLines(keyMap, hasGamepad = false) {
   const single = [];
   const combined = [];
   for (const { action, keys } of keyMap) {
-    const pressed = keys.filter((combination) => combination.length > 0);
+    const pressed = keys.filter((combination) => combination.length > 0 && (hasGamepad || !combination.some(isPad)));
     const alone = pressed.filter((combination) => combination.length === 1);
     const together = pressed.filter((combination) => combination.length > 1);
     if (alone.length) single.push({ action, keys: alone });

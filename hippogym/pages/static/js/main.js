@@ -149,6 +149,7 @@ function visit(settings) {
   const wakeUp = () => {
     if (!document.hidden) connection.hurry();
   };
+  window.addEventListener('gamepadconnected', () => panels.gamepadArrived());
   window.addEventListener('online', wakeUp);
   window.addEventListener('pageshow', wakeUp);
   document.addEventListener('visibilitychange', wakeUp);

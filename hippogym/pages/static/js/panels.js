@@ -9,6 +9,8 @@ export class Panels {
   #shown = {};
   #score = null;
   #layout = null;
+  #keyMap = [];
+  #hasGamepad = false;
 
   /** Rows of name and value; what is neither text nor number is shown as JSON, so that a mistake can be seen. */
   setDisplay(display) {
@@ -51,13 +53,20 @@ export class Panels {
   }
 
   async setKeyMap(keyMap) {
-    this.#showLegend(keyMap);
+    this.#keyMap = keyMap;
+    this.#showLegend();
     this.#layout ??= await printedKeys();
-    if (this.#layout) this.#showLegend(keyMap);
+    if (this.#layout) this.#showLegend();
   }
 
-  #showLegend(keyMap) {
-    const { single, combined } = legendLines(keyMap);
+  /** There is a gamepad now: what its buttons do is worth knowing. */
+  gamepadArrived() {
+    this.#hasGamepad = true;
+    this.#showLegend();
+  }
+
+  #showLegend() {
+    const { single, combined } = legendLines(this.#keyMap, this.#hasGamepad);
     const together = single.length + combined.length <= MANY_COMBINATIONS;
     this.#fillLegend(byId('legend-single'), together ? [...single, ...combined] : single);
     this.#fillLegend(byId('legend-combined'), together ? [] : combined);
