@@ -23,7 +23,7 @@ TORN = ".pkl.torn"
 STEM = re.compile(r"(?:episode_[0-9]{4,9}|trial)", re.ASCII)
 TRIAL_ID = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
-_HOISTED = ("participant", "game", "versions", "config_sha256", "agent_sha256")
+_HOISTED = ("participant", "project", "game", "versions", "config_sha256", "agent_sha256")
 
 
 def make(

@@ -10,7 +10,10 @@ from hippogym.data.reader import ReadReport, read_entries
 
 # what stands under the key ``hippogym`` of every entry; the rest of an episode's first entry is its header
 COMMON = frozenset(
-    "v kind seq trial episode tick t_mono_ns t_wall_ns conn inputs sent drawn rejected rate frame".split()
+    (
+        "v kind seq trial episode tick t_mono_ns t_wall_ns conn rate "
+        "inputs sent drawn rejected skipped_frames clock frame"
+    ).split()
 )
 
 
