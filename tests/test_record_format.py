@@ -4,7 +4,10 @@ import enum
 import io
 import pickle
 import random
+import struct
+import zlib
 from collections import OrderedDict, deque, namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -256,6 +259,22 @@ def test_a_scan_keeps_no_more_than_the_largest_entry():
     data = encode_entry({"a": 1}, 0)
     assert [type(found) for found in scanner.feed(data)] == [Damage, Entry]
     assert list(scanner.finish()) == []
+
+
+def test_a_hostile_file_makes_a_scan_look_at_no_byte_twice(monkeypatch):
+    """Thousands of trailers, each of which claims everything before it as its entry."""
+    looked_at = []
+
+    def counting(data, *start):
+        looked_at.append(len(data))
+        return zlib.crc32(data, *start)
+
+    data = b"\x80\x03" + b"}" * 1000
+    for _ in range(2000):
+        data += PREFIX + struct.pack("<III", 0, len(data) + 20, 7) + b"0."
+    monkeypatch.setattr("hippogym.core.record_format.zlib", SimpleNamespace(crc32=counting))
+    assert list(scan(data)) == [Damage(0, len(data))]
+    assert 0 < sum(looked_at) < 2 * len(data)
 
 
 # -- strange values ----------------------------------------------------------------------------------------------
