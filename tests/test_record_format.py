@@ -350,7 +350,7 @@ Point = namedtuple("Point", "x y")
         (np.zeros((0, 3)), np.zeros((0, 3))),
         (np.array(7, ">i2"), np.array(7, ">i2")),
     ],
-    ids=repr,
+    ids=range(22),
 )
 def test_what_can_be_plain_becomes_plain_without_losing_its_value(value, plain):
     odd = {}
