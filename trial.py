@@ -90,8 +90,10 @@ class Trial:
             self.end_episode(hook=problem.hook, error=type(problem.__cause__).__name__)
             raise
         finally:
-            self.end_episode()
-            self.recorder.close()
+            try:
+                self.end_episode()
+            finally:
+                self.recorder.close()
 
     def listen(self) -> None:
         """Handle everything that waits; with no tick coming, wait for something."""
