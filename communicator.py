@@ -48,6 +48,8 @@ def main() -> int:
     except HippoError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
+    except KeyboardInterrupt:  # before it listens there is nothing to put in order
+        return 130
 
 
 def read_arguments() -> argparse.Namespace:
