@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     certificates = None if dev else Certificates(Path().absolute())
     if certificates is not None:
         certificates.check()
-        logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
+        if soon := certificates.warning():
+            logger.warning("%s", soon)
     with claim(records):
         for repaired in repair(records):
             logger.warning("%s", repaired)
