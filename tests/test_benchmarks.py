@@ -78,7 +78,7 @@ def test_an_interrupted_run_ends_what_it_has_started(temporary, server):
     assert running.returncode == 130
     assert "interrupted" in said
     assert processes_with("TMPDIR", str(temporary)) == []
-    assert list(tmp_path.glob("benchmark-*")) == []
+    assert list(temporary.glob("benchmark-*")) == []
 
 
 def check_figures(play, delay):
