@@ -36,8 +36,8 @@ async def check_agent(target: Target, spec: dict[str, Any]) -> None:
     process = TrialProcess(target, spec, lambda kind, payload: notes.append(json.loads(payload)))
     try:
         await process.start()
-    except OSError as problem:
-        raise StartError(f"no process can be started for a trial: {problem}.") from problem
+    except OSError as error:
+        raise StartError(f"no process can be started for a trial: {error}.") from error
     try:
         async with asyncio.timeout(START_WITHIN_S):
             await process.gone.wait()
