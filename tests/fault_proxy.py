@@ -87,7 +87,8 @@ class FaultProxy:
         if fault in ("500", "503", "403", "501"):
             await self._answer(writer, _problem(int(fault)))
         elif fault == "not S3":
-            await self._answer(writer, b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 12\r\n\r\n<html><oops>")
+            head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 12\r\n\r\n"
+            await self._answer(writer, head + b"<html><oops>")
         elif fault == "time-out":
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reader.read(1), SILENCE_S)  # until the client gives up

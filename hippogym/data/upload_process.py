@@ -44,6 +44,8 @@ def main() -> NoReturn:
     start_logging(plain=arguments.plain)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they are for the server, which then tells us
+    for theirs in ("boto3", "botocore", "s3transfer", "urllib3"):
+        logging.getLogger(theirs).setLevel(logging.CRITICAL)  # their lines hold keys, and with them names
     os.nice(_NICENESS)
     code = 2
     try:

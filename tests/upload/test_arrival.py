@@ -71,7 +71,7 @@ def test_what_has_arrived_is_not_sent_again(records, s3, proxy):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_request_costs_no_file_and_doubles_none(fault, records, s3, proxy, store, bucket):
-    """The number of requests without a fault tells at which there can be one. In one bucket, as making one takes time."""
+    """The number of requests without a fault tells at which there can be one."""
     trial = begin(records, "trial-0", size=2000)
     deliver(records, s3)
     play(trial, 2)

@@ -41,7 +41,7 @@ def keep(records: Path, trial: str, **options) -> Path:
 
 def expected(records: Path, project: str = "study", user: str = USER) -> dict[str, bytes]:
     """Key → bytes of every closed record, of its manifest, and of what was torn off it."""
-    files = [path for ending in (RECORD, MANIFEST, TORN) for path in records.glob(f"*/*{ending}")]
+    files = [path for ending in (RECORD, MANIFEST, TORN) for path in records.glob(f"[a-z]*/*{ending}")]
     return {f"{project}/Trials/{user}/{path.parent.name}-{path.name}": path.read_bytes() for path in files}
 
 
