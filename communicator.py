@@ -7,6 +7,7 @@ check       do not listen: check everything, play 20 ticks without a browser, sa
 
 import argparse
 import asyncio
+import hashlib
 import logging
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def main() -> int:
     except HippoError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
+    except KeyboardInterrupt:  # before it listens there is nothing to put in order
+        return 130
 
 
 def read_arguments() -> argparse.Namespace:
@@ -70,13 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.study.absolute()
     records = (arguments.data or folder / "Trials").absolute()
     preload("hippogym.live.preload", "trial")
-    asyncio.run(check_agent(look_at_agent, describe(study, folder, records, dev)))
+    asyncio.run(check_agent(look_at_agent, {"study": str(folder)}))
     if arguments.mode == "check":
         return check(study, folder)
     certificates = None if dev else Certificates(Path().absolute())
     if certificates is not None:
         certificates.check()
-        logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
+        if soon := certificates.warning():
+            logger.warning("%s", soon)
     with claim(records):
         for repaired in repair(records):
             logger.warning("%s", repaired)
@@ -95,6 +99,10 @@ def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, 
         "project": study.project.id,
         "game": study.trial.game,
         "config_sha256": study.sha256,
+        "agent_sha256": hashlib.sha256((folder / "agent.py").read_bytes()).hexdigest(),
+        "step_mode": study.trial.stepMode,
+        "action_buffer_lifespan": study.trial.actionBufferLifespan,
+        "frame_rate": study.trial.startingFrameRate,
         "versions": versions(__version__),
     }
     return {

@@ -350,7 +350,7 @@ Point = namedtuple("Point", "x y")
         (np.zeros((0, 3)), np.zeros((0, 3))),
         (np.array(7, ">i2"), np.array(7, ">i2")),
     ],
-    ids=repr,
+    ids=range(22),
 )
 def test_what_can_be_plain_becomes_plain_without_losing_its_value(value, plain):
     odd = {}
@@ -368,10 +368,11 @@ def test_what_can_be_plain_becomes_plain_without_losing_its_value(value, plain):
         (lambda: Nameless(), ""),
         (lambda: np.array([{}, None]), "array of object"),
         (lambda: np.ma.masked_array([1, 2], [True, False]), "masked"),
+        (lambda: np.array(["NaT"], "M8"), "array of datetime64"),
         (lambda: 10**5000, "too many digits"),
         (type("Wordy", (), {"__repr__": lambda self: "x" * 10**6}), "x" * 100),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_cannot_be_plain_is_kept_as_type_and_text_and_counted(make, text):
     odd = {}

@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import psutil
@@ -135,6 +134,7 @@ async def test_a_user_id_is_not_the_right_to_come_back(long_server) -> None:
     async with join(long_server.ws) as other:
         await other.hello("alice")
         stranger = (await other.until("welcome"))["welcome"]
+        await other.until_frame()
         assert not stranger["resumed"]
         assert stranger["token"] != welcome["token"]
 
@@ -147,12 +147,25 @@ async def test_a_wrong_token_begins_a_new_trial_and_says_so(long_server, token: 
         assert not welcome["welcome"]["resumed"]
         codes = [error["code"] for error in client.all("error")]
         assert codes == (["unknown_token"] if token else [])
+        await client.until_frame()
+
+
+async def test_who_has_finished_does_not_begin_again(long_server) -> None:
+    async with join(long_server.ws) as client:
+        welcome = await begin(client)
+        await client.say(command="stop")
+        await client.until("done")
+    async with join(long_server.ws) as client:
+        await client.hello(token=welcome["token"])
+        assert (await client.until("done"))["done"]["reason"] == "stopped"
+        assert await client.until_closed() == 1000
 
 
 async def test_of_two_tabs_the_newer_wins_and_the_older_is_told(long_server) -> None:
     async with join(long_server.ws) as old, join(long_server.ws) as new:
         welcome = await begin(old)
         await old.say(command="start")
+        await old.until_frame(2)
         await begin(new, token=welcome["token"])
         assert await old.until_closed() == 4001
         with contextlib.suppress(ConnectionClosed):
@@ -182,29 +195,34 @@ from tests.clients import join
 async def main():
     async with join({url!r}) as client:
         await client.hello()
+        token = (await client.until("welcome"))["welcome"]["token"]
         await client.say(command="start")
         await client.until_frame(5)
-        print("playing", flush=True)
+        print(token, flush=True)
         while True:
             await client.receive()
 asyncio.run(main())
 """
 
 
-def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
+async def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
     code = SILENT_CLIENT.format(root=str(ROOT), url=long_server.ws)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         try:
-            assert process.stdout.readline() == b"playing\n"
+            token = process.stdout.readline().decode().strip()
             process.send_signal(signal.SIGSTOP)
             connections = psutil.Process(long_server.process.pid).net_connections("tcp")
             assert [c for c in connections if c.status == psutil.CONN_ESTABLISHED]
             for _ in range(250):  # noticed within 20 s
-                time.sleep(0.1)
+                await asyncio.sleep(0.1)
                 here = psutil.Process(long_server.process.pid).net_connections("tcp")
                 if not [c for c in here if c.status == psutil.CONN_ESTABLISHED]:
                     break
             else:
                 raise AssertionError("the lost connection was not noticed")
+            async with join(long_server.ws) as client:
+                assert (await begin(client, token=token))["resumed"]
+                tick = client.frames[0].tick
+                assert (await client.until_frame(3)).tick > tick
         finally:
             os.kill(process.pid, signal.SIGKILL)
