@@ -29,6 +29,7 @@ from hippogym.live.agent import Agent, load_agent
 from hippogym.live.channel import Channel, ServerGone, read_note
 from hippogym.live.display import Display
 from hippogym.live.screen import Screen
+from hippogym.live.spaces import read_spaces
 from hippogym.live.worker import settle_in
 from hippogym.logs import start_logging, trial_label
 
@@ -373,7 +374,8 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> Trial:
         raise AgentError("start", f"The actions of {settings['game']} cannot be named: {problem}") from problem
     channel.send_note(busy=None, ready={"actions": list(table.names), "problems": list(table.problems)})
     actions = {"names": list(table.names), "values": list(table.values), "default": table.default}
-    header = {**spec["header"], "trial": spec["trial"], "participant": spec["participant"], "actions": actions}
+    about = {"trial": spec["trial"], "participant": spec["participant"]}
+    header = {**spec["header"], **about, "actions": actions, "spaces": read_spaces(agent.env)}
     recorder = Recorder(Path(spec["records"]) / spec["trial"], spec["trial"], per=settings["dataFile"])
     return Trial(agent, table, channel, recorder, {**spec, "header": header})
 
