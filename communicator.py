@@ -7,6 +7,7 @@ check       do not listen: check everything, play 20 ticks without a browser, sa
 
 import argparse
 import asyncio
+import hashlib
 import logging
 import sys
 import tempfile
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.study.absolute()
     records = (arguments.data or folder / "Trials").absolute()
     preload("hippogym.live.preload", "trial")
-    asyncio.run(check_agent(look_at_agent, describe(study, folder, records, dev)))
+    asyncio.run(check_agent(look_at_agent, {"study": str(folder)}))
     if arguments.mode == "check":
         return check(study, folder)
     certificates = None if dev else Certificates(Path().absolute())
@@ -95,6 +96,10 @@ def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, 
         "project": study.project.id,
         "game": study.trial.game,
         "config_sha256": study.sha256,
+        "agent_sha256": hashlib.sha256((folder / "agent.py").read_bytes()).hexdigest(),
+        "step_mode": study.trial.stepMode,
+        "action_buffer_lifespan": study.trial.actionBufferLifespan,
+        "frame_rate": study.trial.startingFrameRate,
         "versions": versions(__version__),
     }
     return {

@@ -91,8 +91,10 @@ class Trial:
             self.end_episode(hook=problem.hook, error=type(problem.__cause__).__name__)
             raise
         finally:
-            self.end_episode()
-            self.recorder.close()
+            try:
+                self.end_episode()
+            finally:
+                self.recorder.close()
 
     def listen(self) -> None:
         """Handle everything that waits; with no tick coming, wait for something."""
@@ -164,7 +166,8 @@ class Trial:
         self.held.release_all()
         if self.episode + 1 >= self.settings["maxEpisodes"]:
             self.reason = "finished"
-        self.clock.hold(time.monotonic_ns(), round(self.settings["episodePause"] * 1e9))
+        pause_ns = round(self.settings["episodePause"] * 1e9)
+        self.clock.hold(time.monotonic_ns(), max(pause_ns, self.clock.period_ns))
 
     def end_episode(self, **more: Any) -> None:
         """Close the record of the episode, if one is open."""
@@ -229,15 +232,8 @@ class Trial:
 
     def handle_note(self, note: dict[str, Any]) -> None:
         match note:
-            case {"sent": sent}:
-                self.entries.add_sent(sent)
-                if not self.v2:  # it acknowledges nothing: what the socket took counts as shown
-                    self.screen.arrived(sent["frame"], time.monotonic_ns())
-            case {"drawn": drawn}:
-                self.entries.add_drawn(drawn)
-                self.screen.arrived(drawn["frame"], time.monotonic_ns())
-            case {"skipped": frames}:
-                self.entries.add_skipped(frames)
+            case {"sent": sent, "skipped": skipped}:
+                self.note_shown(sent, skipped, note.get("drawn"))
             case {"rejected": code, "v2": v2, "conn": conn}:
                 self.entries.add_rejected(None if v2 else code, conn, time.monotonic_ns(), self.screen.frame)
             case {"clock": clock}:
@@ -251,6 +247,17 @@ class Trial:
                 self.reason = self.reason or reason
             case {"watch": number}:
                 self.channel.send_note(watch=number)
+
+    def note_shown(self, sent: list[dict[str, Any]], skipped: int, drawn: dict[str, Any] | None) -> None:
+        """What has become of the frames: written to the socket, overtaken, drawn."""
+        self.entries.add_skipped(skipped)
+        for one in sent:
+            self.entries.add_sent(one)
+            if not self.v2:  # it acknowledges nothing: what the socket took counts as shown
+                self.screen.arrived(one["frame"], time.monotonic_ns())
+        if drawn is not None:
+            self.entries.add_drawn(drawn)
+            self.screen.arrived(drawn["frame"], time.monotonic_ns())
 
     def welcome(self, conn: int, v2: bool) -> None:
         """The participant is here. Who has come back gets everything that the page shows once more."""

@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import shlex
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -83,7 +84,11 @@ def doses(arguments: argparse.Namespace) -> list[Dose]:
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All rounds. Returns what report shows and ``--json`` keeps."""
+    """All rounds. Returns what report shows and ``--json`` keeps. SIGINT and SIGTERM end all that it has started."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     console = Console(stderr=True)
     runs: list[dict[str, Any]] = []
     plan = [(number, dose, server) for number in range(arguments.rounds) for dose in doses(arguments)
@@ -136,6 +141,9 @@ def main() -> int:
         return 0
     try:
         results = asyncio.run(run(arguments))
+    except asyncio.CancelledError:
+        print("interrupted; nothing is left running", file=sys.stderr)
+        return 130
     except (RuntimeError, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -96,6 +96,33 @@ def test_every_atari_action_can_be_reached_on_arrows_and_on_wasd_with_space():
                 assert table.resolve(order) == name, order
 
 
+PONG = "NOOP FIRE RIGHT LEFT RIGHTFIRE LEFTFIRE".split()
+
+
+@pytest.mark.parametrize("name", ["ALE/Pong-v5", "PongNoFrameskip-v4"])
+def test_pongs_paddle_goes_where_the_arrow_points(name):
+    """In the game, right is up and left is down."""
+    table = build_action_table(discrete(6, name, PONG))
+    for keys, action in (("ArrowUp", "right"), ("KeyS", "left"), ("PadUp+PadA", "rightfire"), ("KeyD", "right")):
+        assert held(table, *keys.split("+")).name == action
+    assert table.problems == ()
+
+
+def test_pongs_own_keys_give_way_to_the_studys_and_to_an_action_that_is_called_up():
+    table = build_action_table(discrete(6, "ALE/Pong-v5", PONG), keys={"ArrowUp": "fire", "KeyW": None})
+    assert table.resolve(["ArrowUp"]) == "fire"
+    assert table.resolve(["KeyW"]) == "noop"
+    table = build_action_table(discrete(6, "ALE/Pong-v5", PONG), ["noop", "fire", "up", "down", "upfire", "downfire"])
+    assert table.value_of(table.resolve(["ArrowUp"])) == 2
+    table = build_action_table(discrete(18, "ALE/Pong-v5", ATARI_18))
+    assert table.resolve(["ArrowUp"]) == "up"
+
+
+def test_other_games_keep_the_arrows_of_their_names():
+    table = build_action_table(discrete(4, "ALE/Breakout-v5", PONG[:4]))
+    assert table.tokens_of_code("ArrowUp") == ()
+
+
 def test_a_gamepad_plays_too():
     table = build_action_table(discrete(18, "ALE/Pitfall-v5", ATARI_18))
     assert table.resolve(["PadUp", "PadLeft", "PadA"]) == "upleftfire"

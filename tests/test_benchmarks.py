@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,37 @@ def test_a_small_dose_gives_every_figure_for_both_servers_and_leaves_nothing_beh
     assert "Windows of only 2 s" in words
     assert processes_with("TMPDIR", str(temporary)) == []
     assert list(temporary.glob("benchmark-*")) == []
+
+
+@pytest.mark.parametrize("server", ["ours", "plain"])
+def test_an_interrupted_run_ends_what_it_has_started(tmp_path, server):
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.play",
+        "--servers",
+        server,
+        "--games",
+        "CartPole-v1",
+        "--seconds",
+        "60",
+    ]
+    running = subprocess.Popen(
+        command, cwd=REPOSITORY, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline_s = time.monotonic() + 40
+        while not any("benchmarks.clients" in line for line in processes_with("TMPDIR", str(tmp_path))):
+            assert time.monotonic() < deadline_s, "no clients were started"
+            time.sleep(0.1)
+        running.terminate()
+        _, said = running.communicate(timeout=40)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert "interrupted" in said
+    assert processes_with("TMPDIR", str(tmp_path)) == []
+    assert list(tmp_path.glob("benchmark-*")) == []
 
 
 def check_figures(play, delay):

@@ -21,6 +21,7 @@ from hippogym.core.record_format import Damage, scan
 from hippogym.data.reader import ReadReport, read_entries
 from hippogym.data.recorder import Recorder
 from hippogym.data.recovery import repair
+from hippogym.data.summary import COMMON
 from hippogym.errors import RecordError
 
 HEADER = {
@@ -591,6 +592,13 @@ def test_killed_at_any_call_to_the_system_a_record_can_be_repaired(tmp_path, per
             assert number > 10, "the calls were not seen"
             return
     raise AssertionError("the work never got through")
+
+
+def test_the_documentation_names_every_key_of_a_manifest_and_of_every_entry(recorder):
+    page = (Path(__file__).parent.parent / "docs" / "records.md").read_text()
+    told = json.loads(play(recorder, 0, 2).with_suffix(".json").read_text())
+    keys = {*told, *told["episodes"][0], *COMMON}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
 
 
 def test_what_runs_in_the_trials_process_is_light():

@@ -391,6 +391,7 @@ HOSTILE = {
     "33 dimensions": array(b"(" + b"K\x01" * 33 + b"t", text("|u1"), b"a"),
     "booleans of 7": array(b"K\x01\x85", text("|b1"), b"\x07"),
     "characters beyond Unicode": array(b"K\x01\x85", text("<U1"), b"\xff\xff\xff\x7f"),
+    "a date without a unit": array(b"K\x01\x85", text("<M8"), b"\x01" + bytes(7)),
     "array without bytes": p3(ARRAY + b"K\x01\x85" + text("|u1") + b"N\x87R"),
     "array over text": p3(ARRAY + b"K\x01\x85" + text("|u1") + text("a") + b"\x87R"),
     "array with strides": p3(ARRAY + b"(K\x01\x85" + text("|u1") + b"C\x01aK\x00J\0\0\0\x40\x85tR"),

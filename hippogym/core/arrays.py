@@ -19,9 +19,8 @@ MAX_DIMENSIONS = 32
 MAX_FIELDS = 256  # of a structured dtype, nested ones included
 
 _KINDS = frozenset("biufcSUmM")
-_DTYPE_TEXT = re.compile(
-    r"[<>=|]?(?:[biufc][0-9]{1,2}|[SUV][0-9]{1,9}|[mM]8(?:\[[0-9]{0,9}[A-Za-zμ]{1,7}\])?)", re.ASCII
-)
+_UNIT = r"\[[0-9]{0,9}[A-Za-zμ]{1,7}\]"
+_DTYPE_TEXT = re.compile(rf"[<>=|]?(?:[biufc][0-9]{{1,2}}|[SUV][0-9]{{1,9}}|m8(?:{_UNIT})?|M8{_UNIT})", re.ASCII)
 
 Description = str | list[Any]
 
@@ -31,7 +30,7 @@ def _description(dtype: np.dtype[Any]) -> str | tuple[Any, ...] | None:
     if dtype.itemsize == 0 or dtype.hasobject:
         return None
     if dtype.kind in _KINDS:
-        return dtype.str if np.dtype(dtype.str) == dtype else None
+        return dtype.str if _is_dtype_text(dtype.str) and np.dtype(dtype.str) == dtype else None
     if dtype.kind != "V":
         return None
     described: Any = dtype.str if dtype.names is None else dtype.descr

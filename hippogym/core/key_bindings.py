@@ -7,6 +7,7 @@ from hippogym.core.action_names import is_noop, same_name
 from hippogym.core.action_sets import ActionSet
 from hippogym.core.env_facts import EnvFacts, Value
 from hippogym.core.keymaps import FALLBACK_KEYS, NOOP_KEY, keys_for_name, parse_combination
+from hippogym.core.known_environments import more_keys
 
 Combination = frozenset[str]
 Bindings = dict[Combination, str]
@@ -69,6 +70,9 @@ def _default_bindings(actions: ActionSet, facts: EnvFacts, default: str) -> Bind
     for name in actions.names:
         for combination in [frozenset({code}) for code in actions.keys.get(name, ())] or keys_for_name(name):
             bindings.setdefault(combination, name)
+    for alike, more in more_keys(facts).items():
+        for name in [name for name in actions.names if same_name(name, alike)][:1]:
+            bindings |= {frozenset({code}): name for code in more if frozenset({code}) not in bindings}
     bound = set(bindings.values())
     values = dict(zip(actions.names, actions.values, strict=True))
     for codes, value in facts.keys_to_action or ():

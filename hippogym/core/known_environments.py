@@ -7,8 +7,9 @@ steers right although its continuous -1 steers left.
 import re
 from dataclasses import dataclass, field
 
+from hippogym.core.action_names import squash
 from hippogym.core.env_facts import EnvFacts, Value
-from hippogym.core.keymaps import PAIR_KEYS
+from hippogym.core.keymaps import DIRECTION_KEYS, PAIR_KEYS
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,17 @@ def known(facts: EnvFacts) -> Known | None:
     else:
         return None
     return next((found for prefix, fits, found in candidates if base.startswith(prefix) and fits == size), None)
+
+
+def more_keys(facts: EnvFacts) -> dict[str, tuple[str, ...]]:
+    """Keys besides those that an action's name suggests, where a person sees something else happen.
+
+    The paddle of Atari's Pong goes up with the action ``right`` and down with ``left``, and there is no ``up``.
+    """
+    meanings = {squash(meaning) for meaning in facts.meanings or ()}
+    if not _base_name(facts.name).startswith("pong") or not {"left", "right"} <= meanings or "up" in meanings:
+        return {}
+    return {name: tuple(keys[seen] for keys in DIRECTION_KEYS) for name, seen in (("right", "up"), ("left", "down"))}
 
 
 def _base_name(name: str) -> str:

@@ -215,7 +215,7 @@ def _make_manifest(fd: int, folder_fd: int, trial: str, stem: str, torn_bytes: i
         "ended": manifest.iso(ended_s),
         "recovered": recovered,
         "oddities": None,
-        "unsynced": False,
+        "unsynced": None,  # nobody is left who could say
     }
     return manifest.make(stem, summary.trial or trial, summary.episodes, content, ending)
 

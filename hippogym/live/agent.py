@@ -23,6 +23,7 @@ from hippogym.core.env_facts import Value
 from hippogym.errors import AgentError
 from hippogym.live.agent_results import Frame, ResetResult, StepResult, read_display, read_frame, read_reset, read_step
 from hippogym.live.environment_facts import read_facts, to_env_action
+from hippogym.live.faster_pixels import use_faster_pixels
 from hippogym.live.observed_reset import observe_reset, takes
 
 ARGUMENTS = {"start": ("game",), "step": ("action",), "render": (), "reset": (), "close": ()}
@@ -54,6 +55,7 @@ class Agent:
             self._env = self._owner.start(game)
             self._started = True
         _help_old_gym()
+        use_faster_pixels()
 
     @property
     def env(self) -> Any:

@@ -3,10 +3,13 @@
 import json
 import select
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from hippogym.core import packets
+
+SHORT_S = 0.05
 
 
 class ServerGone(Exception):
@@ -30,7 +33,13 @@ class Channel:
         self._send(packets.pack(packets.FRAME, header + image))
 
     def receive(self, wait_s: float | None) -> Iterator[tuple[int, bytes]]:
-        """Packets that are there, after waiting for the first at most wait_s (None: for ever). Raises ServerGone."""
+        """Packets that are there, after waiting for the first at most wait_s (None: for ever). Raises ServerGone.
+
+        A short wait is slept through: its packets are all wanted at its end, and waking up for each costs time.
+        """
+        if wait_s is not None and 0 < wait_s <= SHORT_S:
+            time.sleep(wait_s)
+            wait_s = 0
         while select.select([self._sock], [], [], wait_s)[0]:
             data = self._receive_some()
             yield from self._splitter.feed(data)

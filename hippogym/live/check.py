@@ -94,7 +94,8 @@ class _TrialWithoutParticipant:
         self.report.size = header.size
         self.report.jpeg_bytes = max(self.report.jpeg_bytes, len(payload) - LAYOUT.size)
         self.report.ticks += header.tick > 0
-        self._note(drawn={"frame": header.frame, "conn": 1, "t_client_ms": None, "received_ns": 0})
+        drawn = {"frame": header.frame, "conn": 1, "t_client_ms": None, "received_ns": 0}
+        self._note(sent=[], skipped=0, drawn=drawn)
         if self.report.ticks >= self._wanted:
             self._input({"command": "stop"})
         else:

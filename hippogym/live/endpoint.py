@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 
 from hippogym.core.messages import Ack, Hello, Malformed, Message, Pong, decode
@@ -52,14 +51,14 @@ class Endpoint:
         """One connection, from its handshake to its end."""
         v2 = SUBPROTOCOL in websocket.scope["subprotocols"]
         if not self._welcomes(websocket, v2):
-            await websocket.send_denial_response(PlainTextResponse("this page may not connect here\n", 403))
+            await websocket.close()  # before it is accepted: HTTP 403
             return
+        await websocket.accept(SUBPROTOCOL if v2 else None)
         if self._sockets >= self._welcome.most_sockets:
-            await websocket.send_denial_response(PlainTextResponse("too many connections\n", 503))
+            await websocket.close(4008, "full")
             return
         self._sockets += 1
         try:
-            await websocket.accept(SUBPROTOCOL if v2 else None)
             await self._serve(Connection(websocket, v2=v2))
         finally:
             self._sockets -= 1
@@ -149,6 +148,10 @@ class Visit:
 
     def _let_in(self, hello: Hello) -> bool:
         """Bring the participant to their trial: the one they may come back to, or a new one."""
+        goodbye = self._sessions.goodbye(hello.token)
+        if goodbye is not None:
+            goodbye.say(self.connection)
+            return False
         known = self._sessions.find(hello.token)
         if hello.token is not None and known is None:
             self._complain(Malformed("unknown_token", "token", "a token of a trial that goes on", "another"))

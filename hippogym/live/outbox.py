@@ -26,7 +26,7 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._closing: tuple[int, str] | None = None
         self._something = asyncio.Event()
-        self.skipped = 0
+        self._skipped = 0
 
     def put_message(self, message: dict[str, Any]) -> None:
         """Add a JSON message. Raises Overfull."""
@@ -39,12 +39,17 @@ class Outbox:
         """Add a frame (header and image) in the place of an older one."""
         if self._frames and not self._frames[-1][1] & LAST_OF_EPISODE:
             self._frames.pop()
-            self.skipped += 1
+            self._skipped += 1
         self._frames.append(packet)
         if len(self._frames) > MOST_FRAMES:
             self._frames.popleft()
-            self.skipped += 1
+            self._skipped += 1
         self._something.set()
+
+    def take_skipped(self) -> int:
+        """How many frames were overtaken by newer ones since the last time this was asked."""
+        skipped, self._skipped = self._skipped, 0
+        return skipped
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection once everything before has been sent."""

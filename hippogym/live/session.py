@@ -27,11 +27,12 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 MOST_BACKLOG_BYTES = 1 << 20
 ENDING_S = 10.0
+MOST_SENT = 64
 
 FAILED = "Something went wrong in the game. It is not your fault, and what you did has been kept."
 TEXTS = {
     "finished": "That was the last episode. Thank you!",
-    "stopped": "You have ended the game. Thank you!",
+    "stopped": "Thank you!",
     "failed": FAILED,
     "server": "The server is stopping. What you did has been kept.",
     "abandoned": "You were away for too long; the game has been closed.",
@@ -47,6 +48,22 @@ class SessionLimits:
     step_timeout_s: float
     hook_timeout_s: float
     memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Goodbye:
+    """The last thing that a participant is told. reason: as in the protocol's ``done``; text: a sentence."""
+
+    reason: str
+    text: str
+
+    def say(self, connection: Connection) -> None:
+        """Tell it, and close."""
+        try:
+            connection.outbox.put_message({"done": {"reason": self.reason, "text": self.text}})
+        except Overfull:
+            logger.info("the last message did not fit any more")
+        connection.outbox.close(CLOSE_CODES.get(self.reason, 1000), self.reason)
 
 
 class Session:
@@ -73,13 +90,14 @@ class Session:
         self._connections = 0
         self._away_since_s: float | None = None
         self._heard_s = time.monotonic()
-        self._busy: str | None = None
+        self._busy: str | None = "start"  # until the trial says otherwise
         self._watch = 0
         self._ended: dict[str, Any] | None = None
         self._killed: str | None = None
         self._end_asked_s: float | None = None
         self._skipped = 0
-        self._goodbye: tuple[dict[str, Any], int, str] | None = None
+        self._sent: list[dict[str, Any]] = []
+        self.goodbye: Goodbye | None = None
         self.newest_frame = 0
         self.over = asyncio.Event()
 
@@ -134,6 +152,7 @@ class Session:
             self.kill("hung")
         elif self._away_since_s is not None and now_s - self._away_since_s > self._limits.reconnect_grace_s:
             self.end("abandoned")
+        self._note_shown()
         self._watch += 1
         self._note(watch=self._watch)
 
@@ -159,13 +178,12 @@ class Session:
         self._connection = connection
         self._away_since_s = None
         self._note(connected=connection.number, v2=connection.v2)
-        if self._goodbye is not None:
-            self._dismiss(connection, *self._goodbye)
 
     def detach(self, connection: Connection) -> None:
         """The connection is gone. A v1 client cannot come back, so its trial ends."""
         if self._connection is not connection:
             return
+        self._note_shown()
         self._connection = None
         self._away_since_s = time.monotonic()
         self._note(disconnected=connection.number)
@@ -181,6 +199,7 @@ class Session:
             return True
         if self._process.backlog > MOST_BACKLOG_BYTES:
             return False
+        self._note_shown()
         version = 2 if connection.v2 else 1
         head = packets.INPUT_HEAD.pack(connection.number, version, time.monotonic_ns())
         self._send(packets.pack(packets.INPUT, head + text.encode("utf-8", "surrogatepass")))
@@ -191,13 +210,11 @@ class Session:
         self._note(rejected=code, v2=connection.v2, conn=connection.number)
 
     def note_sent(self, connection: Connection, frame: int, sent_ns: int) -> None:
-        """A frame has been written to the socket."""
+        """A frame has been written to the socket. A v2 client's trial hears of it when the frame has been drawn."""
         self.newest_frame = max(self.newest_frame, frame)
-        self._note(sent={"frame": frame, "conn": connection.number, "sent_ns": sent_ns})
-        if connection.outbox.skipped:
-            self._skipped += connection.outbox.skipped
-            self._note(skipped=connection.outbox.skipped)
-            connection.outbox.skipped = 0
+        self._sent.append({"frame": frame, "conn": connection.number, "sent_ns": sent_ns})
+        if not connection.v2 or len(self._sent) >= MOST_SENT:
+            self._note_shown()
 
     def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
         """A frame has been drawn."""
@@ -207,7 +224,15 @@ class Session:
             "t_client_ms": t_client_ms,
             "received_ns": time.monotonic_ns(),
         }
-        self._note(drawn=drawn)
+        self._note_shown(drawn=drawn)
+
+    def _note_shown(self, **drawn: Any) -> None:
+        """One note for everything that has become of frames since the last one: a note costs the trial time."""
+        skipped = self._connection.outbox.take_skipped() if self._connection is not None else 0
+        if self._sent or skipped or drawn:
+            self._skipped += skipped
+            self._note(sent=self._sent, skipped=skipped, **drawn)
+            self._sent = []
 
     def note_clock(self, offset_ms: float, error_ms: float) -> None:
         """The client's clock has been compared with ours."""
@@ -261,19 +286,9 @@ class Session:
             ended.get("skipped", 0) + self._skipped,
             ended.get("longest_ms", math.nan),
         )
-        text = ended.get("text") or TEXTS.get(reason, FAILED)
-        message = {"done": {"reason": reason, "text": text}}
-        self._goodbye = (message, CLOSE_CODES.get(reason, 1000), reason)
+        self.goodbye = Goodbye(reason, ended.get("text") or TEXTS.get(reason, FAILED))
         if self._connection is not None:
-            self._dismiss(self._connection, *self._goodbye)
-
-    @staticmethod
-    def _dismiss(connection: Connection, message: dict[str, Any], code: int, reason: str) -> None:
-        try:
-            connection.outbox.put_message(message)
-        except Overfull:
-            logger.info("the last message did not fit any more")
-        connection.outbox.close(code, reason)
+            self.goodbye.say(self._connection)
 
 
 def resident_bytes(pid: int | None) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +15,11 @@ import shortuuid
 
 from hippogym.core.messages import Hello
 from hippogym.live.process import Target
-from hippogym.live.session import Session, SessionLimits
+from hippogym.live.session import Goodbye, Session, SessionLimits
 
 logger = logging.getLogger(__name__)
 
+GOODBYES = 10_000
 ID_LETTERS = shortuuid.ShortUUID(alphabet="23456789abcdefghijkmnpqrstuvwxyz")
 
 
@@ -43,6 +45,7 @@ class Sessions:
     most: int
     on_end: Callable[[str, bool], Awaitable[None]]
     _by_token: dict[bytes, Session] = field(default_factory=dict)
+    _goodbyes: OrderedDict[bytes, Goodbye] = field(default_factory=OrderedDict)
     _stopping: bool = False
     _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
 
@@ -65,7 +68,16 @@ class Sessions:
         if token is None:
             return None
         session = self._by_token.get(_digest(token))
-        return session if session is not None and not session.over.is_set() else None
+        return session if session is not None and session.goodbye is None else None
+
+    def goodbye(self, token: str | None) -> Goodbye | None:
+        """What the participant was told who has played to the end with this token, in case it did not arrive."""
+        if token is None:
+            return None
+        ending = self._by_token.get(_digest(token))
+        if ending is not None:
+            self._remember(ending, token)
+        return self._goodbyes.get(_digest(token))
 
     def admit(self, hello: Hello) -> tuple[Session, str, str]:
         """Begin a session. Returns it, its token and the participant's name. Raises Full or Stopping."""
@@ -107,6 +119,14 @@ class Sessions:
             logger.exception("a session has failed")  # it must not take the others with it
         finally:
             self._by_token.pop(_digest(token), None)
+            self._remember(session, token)
+
+    def _remember(self, session: Session, token: str) -> None:
+        """Who has finished must not begin again because the last message was lost on its way."""
+        if session.goodbye is not None and session.goodbye.reason in ("finished", "stopped"):
+            self._goodbyes[_digest(token)] = session.goodbye
+            if len(self._goodbyes) > GOODBYES:
+                self._goodbyes.popitem(last=False)
 
 
 def _digest(token: str) -> bytes:

@@ -135,6 +135,7 @@ async def test_a_user_id_is_not_the_right_to_come_back(long_server) -> None:
     async with join(long_server.ws) as other:
         await other.hello("alice")
         stranger = (await other.until("welcome"))["welcome"]
+        await other.until_frame()
         assert not stranger["resumed"]
         assert stranger["token"] != welcome["token"]
 
@@ -147,12 +148,25 @@ async def test_a_wrong_token_begins_a_new_trial_and_says_so(long_server, token: 
         assert not welcome["welcome"]["resumed"]
         codes = [error["code"] for error in client.all("error")]
         assert codes == (["unknown_token"] if token else [])
+        await client.until_frame()
+
+
+async def test_who_has_finished_does_not_begin_again(long_server) -> None:
+    async with join(long_server.ws) as client:
+        welcome = await begin(client)
+        await client.say(command="stop")
+        await client.until("done")
+    async with join(long_server.ws) as client:
+        await client.hello(token=welcome["token"])
+        assert (await client.until("done"))["done"]["reason"] == "stopped"
+        assert await client.until_closed() == 1000
 
 
 async def test_of_two_tabs_the_newer_wins_and_the_older_is_told(long_server) -> None:
     async with join(long_server.ws) as old, join(long_server.ws) as new:
         welcome = await begin(old)
         await old.say(command="start")
+        await old.until_frame(2)
         await begin(new, token=welcome["token"])
         assert await old.until_closed() == 4001
         with contextlib.suppress(ConnectionClosed):
