@@ -21,7 +21,7 @@ import numpy as np
 
 from hippogym.data.episodes import Episode, assemble
 from hippogym.data.export.minari_infos import clean, infos_of
-from hippogym.data.export.minari_spaces import Coding, choose_coding, dataset_id
+from hippogym.data.export.minari_spaces import Coding, checked_id, choose_coding, dataset_id
 from hippogym.data.export.optional import need
 from hippogym.data.export.options import Options
 from hippogym.data.export.rows import Counts
@@ -44,7 +44,7 @@ def write(parts: Iterable[Part], path: Path, options: Options) -> Counts:
     if first is None:
         raise RecordError("; ".join(["there is no episode that could be exported", *selection.reasons()]))
     coding = choose_coding(first, options.note)
-    name = options.dataset or dataset_id(first.game)
+    name = dataset_id(first.game) if options.dataset is None else checked_id(options.dataset)
     if (path.parent / name).exists():
         raise RecordError(f"there is a dataset {name} already: choose another with --dataset")
     counts = Counts()
