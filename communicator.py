@@ -48,6 +48,8 @@ def main() -> int:
     except HippoError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
+    except KeyboardInterrupt:  # before it listens there is nothing to put in order
+        return 130
 
 
 def read_arguments() -> argparse.Namespace:
@@ -77,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     certificates = None if dev else Certificates(Path().absolute())
     if certificates is not None:
         certificates.check()
-        logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
+        if soon := certificates.warning():
+            logger.warning("%s", soon)
     with claim(records):
         for repaired in repair(records):
             logger.warning("%s", repaired)

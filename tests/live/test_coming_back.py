@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import psutil
@@ -196,29 +195,34 @@ from tests.clients import join
 async def main():
     async with join({url!r}) as client:
         await client.hello()
+        token = (await client.until("welcome"))["welcome"]["token"]
         await client.say(command="start")
         await client.until_frame(5)
-        print("playing", flush=True)
+        print(token, flush=True)
         while True:
             await client.receive()
 asyncio.run(main())
 """
 
 
-def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
+async def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
     code = SILENT_CLIENT.format(root=str(ROOT), url=long_server.ws)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         try:
-            assert process.stdout.readline() == b"playing\n"
+            token = process.stdout.readline().decode().strip()
             process.send_signal(signal.SIGSTOP)
             connections = psutil.Process(long_server.process.pid).net_connections("tcp")
             assert [c for c in connections if c.status == psutil.CONN_ESTABLISHED]
             for _ in range(250):  # noticed within 20 s
-                time.sleep(0.1)
+                await asyncio.sleep(0.1)
                 here = psutil.Process(long_server.process.pid).net_connections("tcp")
                 if not [c for c in here if c.status == psutil.CONN_ESTABLISHED]:
                     break
             else:
                 raise AssertionError("the lost connection was not noticed")
+            async with join(long_server.ws) as client:
+                assert (await begin(client, token=token))["resumed"]
+                tick = client.frames[0].tick
+                assert (await client.until_frame(3)).tick > tick
         finally:
             os.kill(process.pid, signal.SIGKILL)
