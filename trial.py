@@ -289,7 +289,7 @@ class Trial:
     def keep_and_show(self, kind: str, record: dict[str, Any], flags: int = 0, must: bool = False, **ours: Any) -> None:
         """Render, write the record, and only then let the frame go."""
         now_ns = time.monotonic_ns()
-        must = must or bool(flags)
+        must = must or bool(flags) or self.turns  # no later tick would show what was left out
         picture = self.screen.picture(self.episode, self.ticks, self.rate.rate, now_ns, flags=flags, must=must)
         if picture is None:
             self.entries.add_skipped(1)
@@ -379,7 +379,8 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> Trial:
         table = build_action_table(agent.facts(), settings["actionSpace"], settings["keys"], settings["defaultAction"])
     except ValueError as problem:
         raise AgentError("start", f"The actions of {settings['game']} cannot be named: {problem}") from problem
-    channel.send_note(busy=None, ready={"actions": list(table.names), "problems": list(table.problems)})
+    ready = {"actions": list(table.names), "problems": list(table.problems), "default": table.default}
+    channel.send_note(busy=None, ready=ready)
     actions = {"names": list(table.names), "values": list(table.values), "default": table.default}
     about = {"trial": spec["trial"], "participant": spec["participant"]}
     header = {**spec["header"], **about, "actions": actions, "spaces": read_spaces(agent.env)}
