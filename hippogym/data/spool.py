@@ -182,7 +182,7 @@ def _read(path: Path, record: Record) -> Entry | None:
         receipts_are = all({"key", "bytes", "sha256"} <= receipt.keys() for receipt in stored.values())
         same = (told["version"], told["trial"], told["stem"]) == (_VERSION, record.trial, record.stem)
         return Entry(record, str(told["key"]), parts, stored) if rising and receipts_are and same else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

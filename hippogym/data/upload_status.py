@@ -64,7 +64,7 @@ def status(records: Path) -> UploadStatus:
     """
     told = _told(records / FOLDER / STATUS)
     done = verified(records)
-    failing = {each.get("record"): each for each in told.get("failing", ()) if isinstance(each, dict)}
+    failing = {each["record"]: each for each in told.get("failing", ())}
     store = told.get("store") or {}
     waiting = [
         _waiting(found, failing.get(found.record.name, {}))
@@ -114,8 +114,10 @@ def _waiting(found: Found, failure: dict[str, Any]) -> Waiting:
 
 
 def _told(path: Path) -> dict[str, Any]:
+    """What ``write_status`` wrote; nothing where something else stands there."""
     try:
         told = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        usable = told["failing"] == [each for each in told["failing"] if isinstance(each["record"], str)]
+        return told if usable and isinstance(told["store"], dict | None) else {}
+    except (FileNotFoundError, ValueError, RecursionError, TypeError, KeyError):
         return {}
-    return told if isinstance(told, dict) else {}

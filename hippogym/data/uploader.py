@@ -58,6 +58,11 @@ class Uploader:
             self._thread.join()
 
     @property
+    def drained(self) -> bool:
+        """Whether ``drain`` has come to its end with nothing left."""
+        return self._drain_until_s is not None and self._code == 0
+
+    @property
     def pid(self) -> int | None:
         """The process as it is now, for those who watch it."""
         process = self._process
@@ -72,7 +77,7 @@ class Uploader:
                 self._order_to_drain(self._process, seconds)
         self._ending.set()  # a pause between two starts ends
         self._thread.join(seconds + GRACE_S)
-        return self._code == 0
+        return self.drained
 
     def _look_after(self) -> None:
         backoff = Backoff()

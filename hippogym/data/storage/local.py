@@ -1,9 +1,11 @@
 """A folder as a store: on another disk, or mounted from another machine."""
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -11,7 +13,8 @@ from typing import IO
 from hippogym.data.storage.store import FileRange, Match
 from hippogym.errors import StorageError
 
-_UNFINISHED = ".unfinished-"
+_UNFINISHED = ".unfinished"
+_LITTER_S = 86_400.0  # what is older was left by a kill
 
 
 class LocalStorage:
@@ -22,9 +25,10 @@ class LocalStorage:
         self.where = self._root.as_uri()
 
     def check(self) -> None:
-        """Make the folder if it is missing."""
+        """Make the folder if it is missing, and sweep it."""
         with self._told():
             self._root.mkdir(parents=True, exist_ok=True)
+            self._sweep(time.time() - _LITTER_S)
 
     def compare(self, key: str, body: FileRange) -> Match:
         """Reads the whole file, where the size is right."""
@@ -40,9 +44,10 @@ class LocalStorage:
     def put_new(self, key: str, body: FileRange) -> bool:
         """Written under another name, synced, and then linked, which fails where the name is taken."""
         path = self._path(key)
-        unfinished = path.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+        unfinished = self._root / _UNFINISHED / secrets.token_hex(8)
         with self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (path.parent, unfinished.parent):
+                folder.mkdir(parents=True, exist_ok=True)
             try:
                 with body.open() as source, open(unfinished, "xb") as file:
                     shutil.copyfileobj(source, file, 2**20)
@@ -66,8 +71,8 @@ class LocalStorage:
     def keys(self, prefix: str) -> Iterator[str]:
         """Of all files below the folder."""
         with self._told():
-            found = [path for path in self._root.rglob("*") if path.is_file() and not path.name.startswith(_UNFINISHED)]
-        yield from sorted(key for path in found if (key := path.relative_to(self._root).as_posix()).startswith(prefix))
+            found = [path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()]
+        yield from sorted(key for key in found if key.startswith(prefix) and not key.startswith(_UNFINISHED + "/"))
 
     def delete(self, key: str) -> None:
         """Also the folders that are empty then."""
@@ -80,7 +85,9 @@ class LocalStorage:
                 folder.rmdir()
 
     def erase(self, prefix: str) -> int:
-        """There is only one version of each."""
+        """There is only one version of each; whatever a kill left half-written goes too."""
+        with self._told():
+            self._sweep(math.inf)
         found = list(self.keys(prefix))
         for key in found:
             self.delete(key)
@@ -89,10 +96,15 @@ class LocalStorage:
     def close(self) -> None:
         """Nothing is open."""
 
+    def _sweep(self, before_s: float) -> None:
+        for path in (self._root / _UNFINISHED).glob("*"):
+            if path.stat().st_mtime < before_s:
+                path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         parts = key.split("/")
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            raise StorageError("a key that cannot be a path: it has an empty part, or one of dots")
+        if parts[0] == _UNFINISHED or any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise StorageError("a key that cannot be a path: it has an empty part, or one of dots, or is ours")
         return self._root.joinpath(*parts)
 
     @contextlib.contextmanager
