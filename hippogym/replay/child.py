@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from hippogym import __version__
-from hippogym.core import packets
 from hippogym.core.frame_header import FrameHeader
 from hippogym.core.record_format import HIPPO_KEY
 from hippogym.data.reader import ReadReport, read_entries

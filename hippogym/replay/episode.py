@@ -27,8 +27,8 @@ _REFUSED = {"error", "code"}
 class Replayer:
     """Takes the entries of a trial in order. ``finished`` holds the outcome of each episode that is over.
 
-    on_frame (may be set anew between records): is given a picture of every tick, also of those that the participant was not shown; None: no more
-    pictures are made than there were.
+    on_frame (may be set anew between records): is given a picture of every tick, also of those that the participant
+    was not shown; None: no more pictures are made than there were.
     """
 
     def __init__(self, agent: Agent, on_frame: OnFrame | None = None) -> None:

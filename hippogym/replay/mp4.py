@@ -31,7 +31,18 @@ class Mp4Writer:
         self._part = out.with_name(f".{out.name}.part.mp4")
         self._said: IO[bytes] = tempfile.TemporaryFile()
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(rate), "-i", "-"]
-        coded = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+        coded = [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            "18",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+        ]
         self._process = subprocess.Popen(
             [find_encoder(), "-hide_banner", "-loglevel", "error", "-y", *raw, *coded, "-f", "mp4", str(self._part)],
             stdin=subprocess.PIPE,

@@ -21,7 +21,7 @@ FLASH_S = 0.7  # for so long feedback and commands are shown
 
 @dataclass(frozen=True)
 class Layout:
-    """How one game is drawn. size: of the game's frame; scale: times it is enlarged; panel: whether inputs are shown."""
+    """How a game is drawn. size: of its frames; scale: times they are enlarged; panel: whether inputs are shown."""
 
     size: tuple[int, int]
     scale: int

@@ -177,6 +177,8 @@ def kind_of(message: dict[Any, Any]) -> tuple[str, str]:
         return "key", " + ".join([*_texts(message.get("keys")), *_texts(message.get("controls"))]) or "let go"
     if as_text(message.get("action")) is not None:
         return "action", str(message["action"])
+    if type(message.get("info")) is str:
+        return "other", message["info"]
     return "other", json.dumps(message, ensure_ascii=False, default=repr)
 
 

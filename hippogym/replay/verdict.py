@@ -56,7 +56,9 @@ def conclude(first: Run, again: Callable[[], Run]) -> list[Verdict]:
     open_questions = [outcome for outcome in first.outcomes if outcome.differences]
     while open_questions and len(runs) < MOST_RUNS:
         runs.append(again())
-        open_questions = [one for one in open_questions if not one.differences.keys() <= unstable(_of(one, runs)).keys()]
+        open_questions = [
+            one for one in open_questions if not one.differences.keys() <= unstable(_of(one, runs)).keys()
+        ]
     verdicts: list[Verdict] = []
     for outcome in first.outcomes:
         earlier = any(verdict.status == DIFFERS for verdict in verdicts)
@@ -69,7 +71,9 @@ def unstable(outcomes: list[Outcome]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in {name for outcome in outcomes for name in outcome.digests}:
         one, *others = [outcome.digests.get(name, {}) for outcome in outcomes]
-        ticks = [int(tick) for other in others for tick in one.keys() | other.keys() if one.get(tick) != other.get(tick)]
+        ticks = [
+            int(tick) for other in others for tick in one.keys() | other.keys() if one.get(tick) != other.get(tick)
+        ]
         if ticks:
             found[name] = min(ticks)
     return found

@@ -20,7 +20,7 @@ LAST_S = 1.0  # for so long the last picture is shown
 
 @dataclass(frozen=True)
 class Options:
-    """inputs: whether what the participant did is drawn. longest_pause_s: longer ones are cut to that; None: none is."""
+    """inputs: draw what the participant did. longest_pause_s: longer pauses are cut to that; None: none is."""
 
     inputs: bool = False
     longest_pause_s: float | None = None

@@ -5,7 +5,7 @@ const LABEL = 15;
 const LANES = [
   ["Action applied", 20],
   ["Keys held", 14],
-  ["Feedback and commands", 16],
+  ["Feedback, commands, messages", 16],
   ["Reward", 24],
   ["Latency", 34],
 ];
@@ -70,13 +70,9 @@ function blocks(drawing, values, top, height, paint) {
     paint(value, left, right);
     context.fillRect(left, top, right - left, height);
     const inside = right - left - 8;
-    if (height >= 16 && inside > 12) {
-      context.save();
-      context.beginPath();
-      context.rect(left, top, right - left - 3, height);
-      context.clip();
+    context.font = drawing.font;
+    if (height >= 16 && context.measureText(value).width <= inside) {
       write(drawing, value, left + 5, top + height / 2 + 0.5, "on-lane");
-      context.restore();
     }
   }
 }
