@@ -76,8 +76,8 @@ class Player:
             return
         if self.actions:
             self.say(action=self._random.choice(self.actions), frameId=header.frame)
-        if self._random.random() < 0.1:
-            self.say(command=self._random.choice(("good", "bad")), frameId=header.frame)
+        if header.frame % 4 == 3:
+            self.say(command=self._random.choice(("good", "good", "bad")), frameId=header.frame)
 
 
 async def play_trial(study: Path, label: str, *, ticks: int = 40, user: str = "participant", **settings: Any) -> Path:

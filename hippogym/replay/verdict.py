@@ -13,7 +13,7 @@ from hippogym.replay.outcome import Outcome
 from hippogym.replay.process import OnFrame, OnTick, Run, run_replay
 
 VERIFIED, DIFFERS, NOT_DETERMINISTIC, NOT_REPLAYED = "verified", "differs", "not deterministic", "cannot be replayed"
-MOST_RUNS = 4
+MOST_RUNS = 3
 ASIDE = "info"  # may hold times and other notes that no two runs share, without the game being another
 
 
