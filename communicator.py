@@ -128,6 +128,7 @@ def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, 
         "step_mode": study.trial.stepMode,
         "action_buffer_lifespan": study.trial.actionBufferLifespan,
         "frame_rate": study.trial.startingFrameRate,
+        "jpeg_quality": study.trial.jpegQuality,
         "versions": versions(__version__),
     }
     return {

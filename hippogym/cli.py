@@ -17,6 +17,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "read": ("hippogym.data.commands.read", "what is in records: a line for every episode"),
     "verify": ("hippogym.data.commands.verify", "are records as they were written?"),
     "export": ("hippogym.data.commands.export", "records as Minari, Parquet, JSON lines or CSV"),
+    "replay": ("hippogym.replay.command", "do episodes come out again as they were recorded? Or: look at one"),
+    "video": ("hippogym.replay.video_command", "an episode as mp4"),
+    "forget": ("hippogym.data.commands.forget", "remove a participant from everything that the study keeps"),
 }
 
 PROBLEM, USAGE = 1, 2

@@ -119,7 +119,7 @@ class Delivery:
         return self._records / record.trial / (record.stem + ending)
 
     def _user_in_manifest(self, record: Record) -> str:
-        return _user(self._manifest(record).get("participant"))
+        return user_part(self._manifest(record).get("participant"))
 
     def _manifest(self, record: Record) -> dict[str, Any]:
         with self._path(record, manifest.MANIFEST).open("rb") as file:
@@ -134,7 +134,7 @@ def _parts_of(entry: SpoolEntry) -> str:
     return f"{entry.key}{manifest.RECORD}.parts/"
 
 
-def _user(participant: object) -> str:
+def user_part(participant: object) -> str:
     """The participant's name where it can be a part of a key; else something made of it."""
     name = participant.get("userId") if isinstance(participant, dict) else None
     if not isinstance(name, str):
@@ -152,7 +152,7 @@ def _user_in_record(path: Path) -> str | None:
         except (safe_pickle.RefusedError, safe_pickle.CutShortError):
             return UNKNOWN
         ours = value.get(HIPPO_KEY) if isinstance(value, dict) else None
-        return _user(ours.get("participant") if isinstance(ours, dict) else None)
+        return user_part(ours.get("participant") if isinstance(ours, dict) else None)
     return None
 
 

@@ -84,11 +84,11 @@ class LocalStorage:
                     break
                 folder.rmdir()
 
-    def erase(self, prefix: str) -> int:
+    def erase(self, prefix: str, *, exactly: bool = False) -> int:
         """There is only one version of each; whatever a kill left half-written goes too."""
         with self._told():
             self._sweep(math.inf)
-        found = list(self.keys(prefix))
+        found = [key for key in self.keys(prefix) if key == prefix or not exactly]
         for key in found:
             self.delete(key)
         return len(found)

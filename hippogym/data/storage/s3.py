@@ -114,7 +114,7 @@ class S3Storage:
         with explained(self.where):
             self._s3.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
-    def erase(self, prefix: str) -> int:
+    def erase(self, prefix: str, *, exactly: bool = False) -> int:
         """All versions and all marks of deletion; needs s3:ListBucketVersions and DeleteObjectVersion besides."""
         with explained(self.where):
             try:
@@ -123,6 +123,7 @@ class S3Storage:
                 if status_of(problem) not in (400, 405, 501):
                     raise
                 found = [{"Key": self._prefix + key} for key in self.keys(prefix)]  # a store without versions
+            found = [item for item in found if item["Key"] == self._prefix + prefix or not exactly]
             for item in found:
                 self._s3.delete_object(Bucket=self._bucket, **item)
         return len(found)

@@ -48,8 +48,11 @@ class Storage(Protocol):
     def delete(self, key: str) -> None:
         """See that nothing is under the key."""
 
-    def erase(self, prefix: str) -> int:
-        """Delete every version of all that begins with ``prefix``; returns how many were deleted."""
+    def erase(self, prefix: str, *, exactly: bool = False) -> int:
+        """Delete every version of all that begins with ``prefix``; returns how many were deleted.
+
+        exactly: only of the object with just this key.
+        """
 
     def close(self) -> None:
         """Let go of connections; idempotent."""
