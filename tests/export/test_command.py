@@ -150,3 +150,13 @@ def test_reading_needs_no_library_of_an_export(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
                          check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_small_file_that_would_become_a_large_one_is_refused(tmp_path, capsys):
+    """The same megabyte, mentioned a thousand times, would be a gigabyte in an export."""
+    same = bytes(2**20)
+    (tmp_path / "trial_Ann").write_bytes(pickle.dumps([{"observation": [same] * 1000, "done": True}] * 2))
+    assert run("read", tmp_path) == 1
+    assert "nothing can be read" in capsys.readouterr().out
+    assert run("verify", tmp_path) == 1
+    assert "refused: too many bytes" in capsys.readouterr().out
