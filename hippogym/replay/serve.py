@@ -100,6 +100,7 @@ def replay_app(told: dict[str, Any], frames: FramesKept, token: str) -> ASGIApp:
     files |= {f"/static/{path.name}": path for path in sorted(OURS.iterdir()) if path.name != "index.html"}
     files["/"] = OURS / "index.html"
     routes += [Route(url, _constant(path.read_bytes(), TYPES[path.suffix])) for url, path in files.items()]
+    routes.append(Route("/{path:path}", _missing()))
     return _Guard(Starlette(routes=routes), token)
 
 
