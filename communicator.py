@@ -35,6 +35,7 @@ from trial import look_at_agent, play
 ADDRESS = "localhost"
 PORT = 5000
 CHECK_TICKS = 20
+ORPHANS_S = 10.0  # the trials of a server that was killed have ended by then
 
 logger = logging.getLogger("communicator")
 
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         certificates.check()
         logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
     with claim(records):
-        for repaired in repair(records):
+        for repaired in repair(records, wait_s=ORPHANS_S):
             logger.warning("%s", repaired)
         address = arguments.address or surroundings.ADDRESS or ADDRESS
         port = next(p for p in (arguments.port, surroundings.PORT, PORT) if p is not None)

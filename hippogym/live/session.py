@@ -69,7 +69,8 @@ class Goodbye:
 class Session:
     """A participant in a trial.
 
-    on_end is awaited once, with the trial's id and whether its process ended in order, after it has ended.
+    on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
+    ended.
     """
 
     def __init__(
@@ -123,11 +124,13 @@ class Session:
             await self._look_after()
             self._say_goodbye()
             code = await self._process.finish(ENDING_S)
-            clean = self._ended is not None and code == 0
+            clean = self._ended is not None and self._ended.get("closed", False) and code == 0
         finally:
             await self._process.finish(0)
-            await self._on_end(self.trial, clean)
-            self.over.set()
+            try:
+                await self._on_end(self.trial, clean)
+            finally:
+                self.over.set()
 
     async def _look_after(self) -> None:
         """Wait for the process to be gone; meanwhile see that it lives and that somebody is there."""
