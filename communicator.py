@@ -39,6 +39,7 @@ ADDRESS = "localhost"
 PORT = 5000
 CHECK_TICKS = 20
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: nothing is lost, but not everything is done
+ORPHANS_S = 10.0  # the trials of a server that was killed have ended by then
 
 logger = logging.getLogger("communicator")
 
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         if soon := certificates.warning():
             logger.warning("%s", soon)
     with claim(records):
-        for repaired in repair(records):
+        for repaired in repair(records, wait_s=ORPHANS_S):
             logger.warning("%s", repaired)
         address = arguments.address or surroundings.ADDRESS or ADDRESS
         port = next(p for p in (arguments.port, surroundings.PORT, PORT) if p is not None)

@@ -10,9 +10,8 @@ import logging
 import secrets
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from hippogym.errors import AgentError, RecordError
 from hippogym.live.agent import Agent, load_agent
 from hippogym.live.channel import Channel, ServerGone, read_note
 from hippogym.live.display import Display
+from hippogym.live.inbox import Inbox
 from hippogym.live.screen import Screen
 from hippogym.live.spaces import read_spaces
 from hippogym.live.worker import settle_in
@@ -37,6 +37,7 @@ from hippogym.logs import start_logging, trial_label
 logger = logging.getLogger("trial")
 
 DISK_FULL_RETRY_S = 1.0
+LAST_TRIES_S = 3.0  # for a trial that ends while the disk is full; then the repair has to close its record
 DISK_FULL = "The game is paused: the server has no room left to keep it. It goes on by itself when there is."
 
 
@@ -49,6 +50,7 @@ class Trial:
         self.agent = agent
         self.table = table
         self.channel = channel
+        self.inbox = Inbox(channel)
         self.recorder = recorder
         self.header: dict[str, Any] = spec["header"]
         self.settings: dict[str, Any] = spec["settings"]
@@ -72,12 +74,17 @@ class Trial:
         self.episode_over = False  # its last state is on the screen, the next one begins at the next tick
         self.total_ticks = 0
         self.longest_ns = self.busy_ns = 0
-        self.put_off: deque[bytes] = deque()  # inputs that came while the disk was full
+        self.no_room = False  # the disk is full, and the game paused
+        self.waited_ns = 0  # for room on the disk
+        self.unkept_ticks = 0  # that found no room before the trial was over; nobody has seen them
+        self.give_up_s: float | None = None
+        self.closed = False  # the record is, with everything in it
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Play until the trial is over. Whatever ends it, the record is closed."""
+        problem: AgentError | None = None
         try:
             self.show_controls()
             self.begin_episode()
@@ -87,27 +94,31 @@ class Trial:
                     self.tick()
         except ServerGone:
             self.reason = "server_lost"
-        except AgentError as problem:
+        except AgentError as found:
             self.reason = "agent_error"
-            self.end_episode(hook=problem.hook, error=type(problem.__cause__).__name__)
-            raise
+            problem = found
+        except RecordError as trouble:
+            if self.reason is None:
+                raise
+            logger.error("the last thing that happened could not be kept: %s", trouble)
         finally:
-            try:
-                self.end_episode()
-            finally:
-                self.recorder.close()
+            self.close_record(problem)
+        if problem is not None:
+            raise problem
 
     def listen(self) -> None:
         """Handle everything that waits; with no tick coming, wait for something."""
-        while self.put_off:
-            self.handle_input(self.put_off.popleft())
-        for kind, payload in self.channel.receive(self.wait_s()):
+        self.inbox.receive(self.wait_s())
+        self.handle_all()
+        if self.entries.holds_inputs and self.wait_s() is None and self.reason is None:
+            self.keep("event", {})
+
+    def handle_all(self) -> None:
+        for kind, payload in self.inbox.take():
             if kind == packets.INPUT:
                 self.handle_input(payload)
             else:
                 self.handle_note(read_note(payload))
-        if self.entries.holds_inputs and self.wait_s() is None and self.reason is None:
-            self.keep("event", {})
 
     def wait_s(self) -> float | None:
         """Seconds until the next tick, None when no tick is coming by itself."""
@@ -118,7 +129,7 @@ class Trial:
 
     def tick(self) -> None:
         """One step of the environment: step → render → encode → record → send."""
-        now_ns = time.monotonic_ns()
+        now_ns, waited_ns = time.monotonic_ns(), self.waited_ns
         punctual = self.clock.tick(now_ns)
         if self.episode_over:
             self.begin_episode()
@@ -135,7 +146,7 @@ class Trial:
         if result.action_reported is not None:
             ours["reported_action"] = result.action_reported
         self.keep_and_show("tick", result.record, flags, **ours)
-        work_ns = time.monotonic_ns() - now_ns
+        work_ns = time.monotonic_ns() - now_ns - (self.waited_ns - waited_ns)
         self.busy_ns += work_ns
         self.longest_ns = max(self.longest_ns, work_ns)
         if result.done:
@@ -177,17 +188,35 @@ class Trial:
             return
         reason = "done" if self.episode_over else self.reason or "reset"
         summary = {"reason": reason, "ticks": self.ticks, "return": self.score, **more}
-        self.keep("end", {}, **summary)
-        self.patiently(lambda: self.recorder.close_episode(reason, summary))
+        if self.unkept_ticks:
+            summary["unkept_ticks"] = self.unkept_ticks
+        try:
+            self.keep("end", {}, **summary)
+        finally:
+            self.patiently(lambda: self.recorder.close_episode(reason, summary))
+
+    def close_record(self, problem: AgentError | None) -> None:
+        """The trial is over. What the participant did last is kept as well; where there is no room, see recovery.py."""
+        more = {} if problem is None else {"hook": problem.hook, "error": type(problem.__cause__).__name__}
+        self.reason = self.reason or "failed"
+        try:
+            try:
+                with suppress(ServerGone, AgentError):
+                    self.handle_all()
+                self.end_episode(**more)
+            finally:
+                self.recorder.close()
+            self.closed = True
+        except RecordError as trouble:
+            logger.error("the record stays open, to be closed by the repair at the next start: %s", trouble)
 
     # -- what the participant did --------------------------------------------------------------------------------
 
     def handle_input(self, payload: bytes) -> None:
-        """A client's message, as it came: recorded, given to the agent, acted upon."""
-        conn, version, received_ns = packets.INPUT_HEAD.unpack_from(payload)
-        text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
-        message = messages.decode(text, v2=version == 2, ui=self.ui)
-        if isinstance(message, messages.Malformed):  # it was good before its token was taken out
+        """A client's message, as it came: recorded, given to the agent, acted upon. At the end only recorded."""
+        conn, _, received_ns = packets.INPUT_HEAD.unpack_from(payload)
+        message = self.decode(payload)
+        if message is None:
             self.entries.add_rejected(None, conn, received_ns, self.screen.frame)
             return
         seq = self.entries.add_input(
@@ -212,8 +241,15 @@ class Trial:
                 if refusal is None:
                     self.clock.set_rate(self.rate.rate, time.monotonic_ns())
                 self.tell(frameRate=self.rate.as_wire())
-            case messages.Keys() | messages.Action():
+            case messages.Keys() | messages.Action() if self.connected and conn == self.conn:  # else: put off too long
                 self.refuse(self.held.take(message, seq))
+
+    def decode(self, payload: bytes) -> messages.Message | None:
+        """None for what was good before its token was taken out, and is too large without it."""
+        _, version, _ = packets.INPUT_HEAD.unpack_from(payload)
+        text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
+        message = messages.decode(text, v2=version == 2, ui=self.ui)
+        return None if isinstance(message, messages.Malformed) else message
 
     def obey(self, command: str) -> None:
         """What the buttons do; those that are not here are the researcher's business."""
@@ -280,6 +316,8 @@ class Trial:
             self.report_status()
             self.screen.show_again()
             self.clock.restart(time.monotonic_ns())
+        if self.no_room and (conn > 1 or not v2):
+            self.say_no_room()
 
     # -- what the participant gets -------------------------------------------------------------------------------
 
@@ -321,34 +359,78 @@ class Trial:
         times = {"t_mono_ns": time.monotonic_ns(), "t_wall_ns": time.time_ns()}
         moment = Moment(**times, episode=self.episode, tick=self.ticks, conn=self.conn, rate=self.rate.rate)
         entry = self.entries.build(kind, moment, record, **ours)
-        self.patiently(lambda: self.recorder.write(entry))
+        try:
+            self.patiently(lambda: self.recorder.write(entry))
+        except RecordError:
+            self.entries.put_back(entry)
+            self.unkept_ticks += kind == "tick"
+            raise
 
     def patiently(self, write: Callable[[], object]) -> None:
-        """Do it again and again while the disk is full; the participant sees why nothing moves."""
+        """Do it again and again while the disk is full; the participant sees why nothing moves.
+
+        Raises RecordError where waiting does not help, or not for much longer because the trial is over.
+        """
+        began_ns = time.monotonic_ns()
         told = False
         while True:
             try:
                 write()
                 break
             except RecordError as problem:
-                if not problem.disk_full or self.reason is not None:
+                if not problem.disk_full or self.out_of_patience():
                     raise
             if not told:
-                self.tell(notice={"text": DISK_FULL})
                 told = True
+                if not self.no_room:
+                    self.no_room = True
+                    logger.error("the disk is full; the game waits")
+                    self.say_no_room()
             self.wait_for_room()
         if told:
-            self.tell(notice={"text": "The game goes on."})
-            self.clock.restart(time.monotonic_ns())
+            self.no_room = False
+            logger.info("the disk has room again; the game goes on")
+            self.say_there_is_room()
+            now_ns = time.monotonic_ns()
+            self.waited_ns += now_ns - began_ns
+            self.clock.restart(now_ns)
+
+    def out_of_patience(self) -> bool:
+        """Whether a trial that is over has tried for long enough."""
+        if self.reason is None:
+            return False
+        if self.give_up_s is None:
+            self.give_up_s = time.monotonic() + LAST_TRIES_S
+        return time.monotonic() >= self.give_up_s
 
     def wait_for_room(self) -> None:
-        """The disk is full. The server's notes are heeded; what the participant does meanwhile is put off."""
-        for kind, payload in self.channel.receive(DISK_FULL_RETRY_S):
-            if kind == packets.INPUT:
-                self.put_off.append(payload)
-            else:
-                self.handle_note(read_note(payload))
+        """The disk is full. The server's notes are heeded, and Stop; what else the participant does is put off."""
+        self.inbox.receive(DISK_FULL_RETRY_S)
+        refused = 0
+        for kind, payload in self.inbox.take_new():
+            note = None if kind == packets.INPUT else read_note(payload)
+            if note is not None and "rejected" not in note:
+                self.handle_note(note)
+                continue
+            if note is None and is_stop(self.decode(payload)):
+                self.reason = self.reason or "stopped"
+            refused += not self.inbox.put_off(kind, payload)
+        if refused:
+            self.entries.add_refused(refused)
+            self.tell(**messages.Malformed("too_many", None, "messages that can be kept", "more").as_wire())
         time.sleep(DISK_FULL_RETRY_S / 10)
+
+    def say_no_room(self) -> None:
+        self.tell(notice={"text": DISK_FULL})
+        if not self.v2:  # it knows no notices
+            self.tell(display={"Paused": DISK_FULL})
+
+    def say_there_is_room(self) -> None:
+        if self.reason is not None:
+            return
+        self.tell(notice={"text": "The game goes on."})
+        if not self.v2:
+            self.tell(**(self.display.again() or {"display": {}}))
 
     @contextmanager
     def slow_hook(self, hook: str) -> Iterator[None]:
@@ -356,6 +438,10 @@ class Trial:
         self.channel.send_note(busy=hook)
         yield
         self.channel.send_note(busy=None)
+
+
+def is_stop(message: messages.Message) -> bool:
+    return isinstance(message, messages.Command) and message.name == "stop"
 
 
 def play(sock: socket.socket, spec: dict[str, Any]) -> None:
@@ -401,7 +487,7 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> Trial:
 
 
 def say_how_it_ended(channel: Channel, trial: Trial | None, reason: str) -> None:
-    ended: dict[str, Any] = {"reason": reason}
+    ended: dict[str, Any] = {"reason": reason, "closed": trial is None or trial.closed}
     if trial is not None:
         ended |= {
             "ticks": trial.total_ticks,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +54,30 @@ def write_study(folder: Path, config: str, agent: str | Path | None = None) -> P
 
 @contextlib.contextmanager
 def serving(
-    study: Path, *arguments: str, mode: str = "dev", cwd: Path | None = None, env: dict[str, str] | None = None
+    study: Path,
+    *arguments: str,
+    mode: str = "dev",
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
-    """The server of a study on a free port of 127.0.0.1; killed at the end if it still runs."""
+    """The server of a study on a free port of 127.0.0.1; killed at the end if it still runs.
+
+    under: a command that runs it, such as unshare.
+    """
     log_file = study / "server.log"
     records = study / "Trials"
     modes = [mode] if mode else []
-    command = [sys.executable, str(ROOT / "communicator.py"), *modes, "--study", str(study), "--data", str(records)]
+    command = [
+        *under,
+        sys.executable,
+        str(ROOT / "communicator.py"),
+        *modes,
+        "--study",
+        str(study),
+        "--data",
+        str(records),
+    ]
     command += ["--address", "127.0.0.1", "--port", "0", *arguments]
     with log_file.open("wb") as log:
         process = subprocess.Popen(

@@ -90,6 +90,10 @@ class Entries:
         """Frames that the participant never got: not encoded, or overtaken by a newer one."""
         self._skipped += frames
 
+    def add_refused(self, messages: int) -> None:
+        """Messages for which there was no room."""
+        self._rejected += messages
+
     def set_clock(self, offset_ms: float, error_ms: float) -> None:
         """How the client's clock relates to ours now."""
         self._clock = {"offset_ms": offset_ms, "error_ms": error_ms}
@@ -115,3 +119,14 @@ class Entries:
         entry = {**record, **{name: value for name, value in self._fields.items() if name not in record}, OURS: block}
         self._clear()
         return entry
+
+    def put_back(self, entry: Mapping[str, Any]) -> None:
+        """An entry could not be kept: what the participant did and saw belongs into the next one."""
+        block = entry[OURS]
+        self._inputs = block["inputs"] + self._inputs
+        self._fields = {name: value for one in self._inputs for name, value in one["message"].items()}
+        self._sent = block["sent"] + self._sent
+        self._drawn = block["drawn"] + self._drawn
+        self._rejected += block["rejected"]
+        self._skipped += block["skipped_frames"]
+        self._clock = self._clock or block["clock"]

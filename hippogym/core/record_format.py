@@ -20,7 +20,6 @@ what a participant types can never pass for an entry, and a scan looks at every 
 file.
 """
 
-import io
 import pickle
 import struct
 import zlib
@@ -57,17 +56,32 @@ def encode_entry(entry: dict[str, Any], seq: int) -> bytes:
     """
     if not 0 <= seq < 2**32:
         raise ValueError(f"sequence number {seq} is out of range")
-    out = io.BytesIO()
-    _EntryPickler(out, protocol=3).dump(entry)
-    whole = out.getvalue()
-    if whole.rfind(PREFIX) >= 0:  # twice as fast as find on long input
-        whole = _START + encode_escaped(entry) + b"."
-    body = memoryview(whole)[:-1]
-    length = len(body) + TRAILER_BYTES
+    pieces = _Pieces()
+    _EntryPickler(pieces, protocol=3).dump(entry)
+    whole = _with_trailer(pieces, seq)
+    if whole.rfind(PREFIX, 0, -TRAILER_BYTES) >= 0:  # twice as fast as find on long input
+        whole = _with_trailer([_START, encode_escaped(entry), b"."], seq)
+    return whole
+
+
+def _with_trailer(pieces: list[bytes], seq: int) -> bytes:
+    """The pickle, which ends with STOP, and its trailer before that; long input is copied once."""
+    *before, last = pieces
+    body: list[bytes | memoryview] = [*before, memoryview(last)[:-1]]
+    length = sum(map(len, body)) + TRAILER_BYTES
     if length > MAX_ENTRY_BYTES:
         raise ValueError(f"an entry of {length} bytes; at most {MAX_ENTRY_BYTES} can be kept")
-    crc = zlib.crc32(_SEQ_LENGTH.pack(seq, length), zlib.crc32(body))
-    return b"".join((body, PREFIX, _FIELDS.pack(seq, length, crc), _STOP))
+    crc = 0
+    for piece in body:
+        crc = zlib.crc32(piece, crc)
+    crc = zlib.crc32(_SEQ_LENGTH.pack(seq, length), crc)
+    return b"".join((*body, PREFIX, _FIELDS.pack(seq, length, crc), _STOP))
+
+
+class _Pieces(list[bytes]):
+    """A file for the pickler that keeps what is written as it is; long values come in a piece of their own."""
+
+    write = list.append
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hippogym.data.manifest import PART, RECORD
 from hippogym.errors import RecordError
 
 _READ_BYTES = 2**20
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class RecordFile:
@@ -48,7 +48,7 @@ class RecordFile:
                 written += os.write(self._fd, memoryview(data)[written:])
         except OSError as problem:
             self._take_back()
-            full = problem.errno in _NO_ROOM
+            full = problem.errno in NO_ROOM
             what = "the disk is full" if full else f"the disk does not write ({problem.strerror})"
             raise RecordError(f"{what}: an entry of {self.stem} was taken back", disk_full=True) from problem
         except BaseException:
@@ -144,7 +144,7 @@ def _open_new(folder_fd: int, stem: str) -> int:
     except FileExistsError:
         raise RecordError(f"{stem}{PART} exists already; it has to be repaired first") from None
     except OSError as problem:
-        full = problem.errno in _NO_ROOM
+        full = problem.errno in NO_ROOM
         raise RecordError(f"{stem}{PART} cannot be made: {problem.strerror}", disk_full=full) from problem
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,6 +152,9 @@ def _open_new(folder_fd: int, stem: str) -> int:
         if not os.path.samestat(os.fstat(fd), os.stat(stem + PART, dir_fd=folder_fd, follow_symlinks=False)):
             raise FileNotFoundError(errno.ENOENT, "somebody replaced it")
     except OSError as problem:  # also when a repair got hold of the new name first
+        full = problem.errno in NO_ROOM
+        if full:  # and the name was not on the disk yet; the next try makes it anew
+            os.unlink(stem + PART, dir_fd=folder_fd)
         os.close(fd)
-        raise RecordError(f"{stem}{PART} cannot be locked: {problem.strerror}") from problem
+        raise RecordError(f"{stem}{PART} cannot be locked: {problem.strerror}", disk_full=full) from problem
     return fd

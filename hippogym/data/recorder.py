@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hippogym.core.plain import plainify
 from hippogym.core.record_format import HIPPO_KEY, encode_entry
 from hippogym.data import manifest
-from hippogym.data.record_file import RecordFile, Syncing
+from hippogym.data.record_file import NO_ROOM, RecordFile, Syncing
 from hippogym.errors import RecordError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class Recorder:
         self._trial = trial
         self._per = per
         self._fsync_every_s = fsync_every_s
-        self._folder_fd = _open_folder(folder)
+        self._folder_fd = -1
+        self._closed = False
         self._file: RecordFile | None = None
         self._syncing: Syncing | None = None
         self._episodes: list[dict[str, Any]] = []
@@ -57,6 +58,11 @@ class Recorder:
         self._last_kind: object = None
         self._odd_in_file: dict[str, int] = {}
         self._started_s = 0.0
+        try:
+            self._folder_fd = _open_folder(folder)
+        except RecordError as problem:
+            if not problem.disk_full:
+                raise  # else open_episode tries again, and may be tried again
 
     @property
     def is_open(self) -> bool:
@@ -155,10 +161,13 @@ class Recorder:
             os.close(self._folder_fd)
         self._file = self._syncing = None
         self._folder_fd = -1
+        self._closed = True
 
     def _open_file(self, stem: str) -> None:
-        if self._folder_fd < 0:
+        if self._closed:
             raise RecordError("the recorder is closed")
+        if self._folder_fd < 0:
+            self._folder_fd = _open_folder(self._folder)
         self._file = RecordFile(self._folder_fd, stem)
         self._syncing = Syncing(self._file, self._fsync_every_s)
         self._episodes = []
@@ -222,4 +231,5 @@ def _open_folder(folder: Path) -> int:
             folder.mkdir(mode=0o700)
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as problem:
-        raise RecordError(f"the records folder {folder} cannot be used: {problem.strerror}") from problem
+        what = f"the records folder {folder} cannot be used: {problem.strerror}"
+        raise RecordError(what, disk_full=problem.errno in NO_ROOM) from problem

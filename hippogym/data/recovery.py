@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from hippogym.data.summary import Summary
 logger = logging.getLogger(__name__)
 
 _CHUNK = 2**20
+_LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +46,41 @@ class Repaired:
         return f"{self.path}: closed after an interruption, {self.entries} entries{torn}"
 
 
-def repair(folder: Path) -> list[Repaired]:
+def repair(folder: Path, *, wait_s: float = 0) -> list[Repaired]:
     """Bring in order every record below a records folder (``<folder>/<trial id>/``) or in one trial's folder.
 
-    Records that a live process still writes are left to it. Returns what was repaired, sorted by path; an
-    empty list when all was in order. A record that the disk does not let repair is logged and stays as it is.
+    Records that a live process still writes are left to it, after waiting for it at most wait_s: the trials of a
+    server that was killed live a moment longer than it. Returns what was repaired, sorted by path; an empty list
+    when all was in order. A record that the disk does not let repair is logged and stays as it is.
     Raises OSError where a folder cannot be read.
     """
     repaired: list[Repaired] = []
+    give_up_s = time.monotonic() + wait_s
+    while True:
+        in_use = _repair_once(folder, repaired)
+        if not in_use or time.monotonic() >= give_up_s:
+            break
+        time.sleep(_LOOK_AGAIN_S)
+    if wait_s:
+        for name in in_use:
+            logger.warning("%s is still being written by another process; it is left alone", name)
+    return sorted(repaired, key=lambda one: one.path)
+
+
+def _repair_once(folder: Path, repaired: list[Repaired]) -> list[str]:
+    """Add to repaired; returns the names of those that somebody still writes."""
+    in_use: list[str] = []
     if not folder.exists():
-        return repaired
+        return in_use
     for trial_folder in [folder, *_trial_folders(folder)]:
         fd = os.open(trial_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             for stem, part in _unfinished(fd):
                 try:
                     done = _finish(fd, trial_folder, stem, part=part)
+                except BlockingIOError:
+                    in_use.append(stem)
+                    continue
                 except OSError as problem:  # one bad file must not keep the others from being repaired
                     logger.error("%s could not be repaired: %s", stem, problem.strerror)
                     continue
@@ -67,7 +88,7 @@ def repair(folder: Path) -> list[Repaired]:
                     repaired.append(done)
         finally:
             os.close(fd)
-    return repaired
+    return in_use
 
 
 def _trial_folders(folder: Path) -> list[Path]:
@@ -92,7 +113,7 @@ def _unfinished(folder_fd: int) -> list[tuple[str, bool]]:
 
 
 def _finish(folder_fd: int, folder: Path, stem: str, *, part: bool) -> Repaired | None:
-    """Close one record; None where it is in use, gone, or not a plain file."""
+    """Close one record; None where it is gone or not a plain file. BlockingIOError where somebody writes it."""
     name = stem + (manifest.PART if part else manifest.RECORD)
     with _locked(folder_fd, name, writable=part) as fd:
         if fd is None:
@@ -120,7 +141,7 @@ def _finish(folder_fd: int, folder: Path, stem: str, *, part: bool) -> Repaired 
 
 @contextlib.contextmanager
 def _locked(folder_fd: int, name: str, *, writable: bool) -> Iterator[int | None]:
-    """A descriptor of a plain file that nobody else holds, or None."""
+    """A descriptor of a plain file, or None. BlockingIOError where somebody else holds it."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         fd = os.open(name, flags, dir_fd=folder_fd)
@@ -132,8 +153,8 @@ def _locked(folder_fd: int, name: str, *, writable: bool) -> Iterator[int | None
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         same = os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder_fd, follow_symlinks=False))
         yield fd if same and stat.S_ISREG(os.fstat(fd).st_mode) else None
-    except (BlockingIOError, FileNotFoundError):
-        yield None  # a live trial writes it, or has just closed it
+    except FileNotFoundError:
+        yield None  # a live trial has just closed it
     finally:
         os.close(fd)
 

@@ -70,7 +70,8 @@ class Goodbye:
 class Session:
     """A participant in a trial.
 
-    on_end is awaited once, with the trial's id and whether its process ended in order, after it has ended.
+    on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
+    ended.
     """
 
     def __init__(
@@ -130,11 +131,13 @@ class Session:
             code = await self._process.finish(self._limits.hook_timeout_s)
             if code is None or code < 0:
                 logger.error("the trial's process did not end by itself (%s)", code)
-            clean = self._ended is not None and code == 0
+            clean = self._ended is not None and self._ended.get("closed", False) and code == 0
         finally:
             await self._process.finish(0)
-            await self._on_end(self.trial, clean)
-            self.over.set()
+            try:
+                await self._on_end(self.trial, clean)
+            finally:
+                self.over.set()
 
     async def _look_after(self) -> None:
         """Wait for the process to be gone; meanwhile see that it lives and that somebody is there."""
