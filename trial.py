@@ -440,7 +440,7 @@ class Trial:
         self.channel.send_note(busy=None)
 
 
-def is_stop(message: messages.Message) -> bool:
+def is_stop(message: messages.Message | None) -> bool:
     return isinstance(message, messages.Command) and message.name == "stop"
 
 
