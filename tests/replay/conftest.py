@@ -12,7 +12,7 @@ import pytest
 from hippogym.core.record_format import encode_entry
 from tests.played import play_trial, study_of
 
-GAME = '''
+GAME = """
 import os, time
 import numpy as np
 
@@ -39,13 +39,13 @@ def reset(env, seed=None): return env.reset(seed)
 def step(env, action): return env.step(action)
 def render(env): return np.full((40, 60, 3), int(abs(env.place[0]) * 20) % 256, np.uint8)
 def close(env): pass
-'''
-LISTENS = '''
+"""
+LISTENS = """
 def message(env, message):
     if message.get("command") == "good":
         env.place = env.place + 10
-'''
-LEARNS = '''
+"""
+LEARNS = """
 class Agent:
     def start(self, game):
         self.episodes = 0
@@ -58,12 +58,12 @@ class Agent:
         self.episodes += 1
         return self.inner.reset(seed)
     def close(self): pass
-'''
-WATCHES = '''
+"""
+WATCHES = """
 with open(os.path.join(os.path.dirname(__file__), "pids"), "a") as file:
     print(os.getpid(), os.environ.get("AWS_SECRET_ACCESS_KEY"), file=file)
 print("an agent may print")
-'''
+"""
 VARIANTS = {
     "plain": GAME,
     "chance": GAME.replace("CHANCE = CLOCK = False", "CHANCE, CLOCK = True, False"),
@@ -117,7 +117,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
 
     async def play_all() -> dict[str, Played]:
         studies = {name: study_of(folder / name, "Game", agent) for name, agent in VARIANTS.items()}
-        folders = await asyncio.gather(*(play_trial(study, name, ticks=TICKS, startingFrameRate=RATE) for name, study in studies.items()))
+        folders = await asyncio.gather(
+            *(play_trial(study, name, ticks=TICKS, startingFrameRate=RATE) for name, study in studies.items())
+        )
         return {name: Played(studies[name], at) for name, at in zip(studies, folders, strict=True)}
 
     return asyncio.run(play_all())

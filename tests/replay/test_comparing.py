@@ -16,10 +16,12 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 arrays = st.builds(lambda items, kind: np.array(items, kind), st.lists(st.integers(0, 9)), st.sampled_from("fdiB"))
 values = st.recursive(
     leaves | arrays | st.complex_numbers(allow_nan=True),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
-    | st.tuples(inner, inner)
-    | st.frozensets(leaves, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.frozensets(leaves, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -92,4 +94,3 @@ def test_what_nests_too_deeply_for_a_record_does_no_harm():
 
 def test_a_digest_is_the_same_in_every_process():
     assert digest({"a": [1, 2.5, "x", np.arange(3, dtype="<i4")]}).hex() == "f4a359aae574889a"
-

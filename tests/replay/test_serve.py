@@ -52,7 +52,9 @@ def test_what_is_known_is_told_without_the_pictures_hashes(get):
     assert episode["verdict"] == {"status": "verified", "tick": None, "lines": []}
 
 
-@pytest.mark.parametrize("path", ["/", "/data.json", "/other/", "/a-toke/", "/a-token2/data.json", "//a-token/", "/%61/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/data.json", "/other/", "/a-toke/", "/a-token2/data.json", "//a-token/", "/%61/"]
+)
 def test_nobody_gets_in_without_the_token(get, path):
     assert get(path).status_code == 404
 
@@ -65,7 +67,9 @@ def test_only_this_machines_own_name_is_answered(get, host, welcome):
     assert (get(f"/{TOKEN}/data.json", host).status_code == 200) is welcome
 
 
-@pytest.mark.parametrize("path", ["static/index.html", "static/../serve.py", "static/js/main.js", "frames/0/-1.jpg", "x"])
+@pytest.mark.parametrize(
+    "path", ["static/index.html", "static/../serve.py", "static/js/main.js", "frames/0/-1.jpg", "x"]
+)
 def test_nothing_else_is_served(get, path):
     assert get(f"/{TOKEN}/{path}").status_code == 404
 

@@ -109,7 +109,9 @@ def test_a_timeline_tells_what_was_done_and_when(played):
     assert [moment.tick for moment in line.moments] == list(range(21))
     assert line.moments[-1].score == sum(entry["reward"] for entry in entries[1:-1])
     assert {mark.kind for mark in line.marks} <= {"feedback", "action", "command"}
-    said = [one["message"] for entry in entries for one in entry["hippogym"]["inputs"] if "userId" not in one["message"]]
+    said = [
+        one["message"] for entry in entries for one in entry["hippogym"]["inputs"] if "userId" not in one["message"]
+    ]
     assert len(line.marks) == len(said)
     assert all(0 <= mark.t_s <= line.moments[-1].t_s + 1 for mark in line.marks)
     assert any(moment.latency_ms is not None and moment.latency_ms >= 0 for moment in line.moments)
