@@ -5,6 +5,7 @@ action that the participant's inputs come to; it keeps a record of every tick, a
 server is at the other end of the channel: inputs come in, frames go out.
 """
 
+import copy
 import logging
 import secrets
 import socket
@@ -154,7 +155,8 @@ class Trial:
         with self.slow_hook("reset"):
             result = self.agent.reset(seed)
         header = {**self.header, "episode": self.episode, "seed": seed, "seed_used": result.seed_used}
-        self.patiently(lambda: self.recorder.open_episode(self.episode, header))
+        with self.slow_hook("record"):  # brings files to the disk, which may take its time
+            self.patiently(lambda: self.recorder.open_episode(self.episode, header))
         record = {"observation": result.observation, "info": result.info}
         self.keep_and_show("reset", record, must=True, **header)
         self.clock.set_rate(self.rate.rate, time.monotonic_ns())
@@ -185,20 +187,30 @@ class Trial:
         conn, version, received_ns = packets.INPUT_HEAD.unpack_from(payload)
         text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
         message = messages.decode(text, v2=version == 2, ui=self.ui)
-        if isinstance(message, messages.Malformed):
-            raise RuntimeError(f"the server passed on a message that is {message.code}")
+        if isinstance(message, messages.Malformed):  # it was good before its token was taken out
+            self.entries.add_rejected(None, conn, received_ns, self.screen.frame)
+            return
         seq = self.entries.add_input(
-            message.fields, conn=conn, received_ns=received_ns, frame=message.frame, t_client_ms=message.t_client_ms
+            message.fields,
+            conn=conn,
+            received_ns=received_ns,
+            frame=message.frame,
+            t_client_ms=message.t_client_ms,
+            on_top=conn == 1 or not isinstance(message, messages.Hello),  # who this is, is said once
         )
+        if self.reason is not None:
+            return  # it is over: what comes now is kept, and changes nothing
         if self.agent.has_message:
             with self.slow_hook("message"):
-                self.agent.message(dict(message.fields))
+                self.agent.message(copy.deepcopy(dict(message.fields)))  # the record's own stays as it was
         match message:
             case messages.Command(name=name):
                 self.obey(name)
             case messages.ChangeFrameRate(wanted=wanted):
-                self.refuse(self.rate.change(wanted))
-                self.clock.set_rate(self.rate.rate, time.monotonic_ns())
+                refusal = self.rate.change(wanted)
+                self.refuse(refusal)
+                if refusal is None:
+                    self.clock.set_rate(self.rate.rate, time.monotonic_ns())
                 self.tell(frameRate=self.rate.as_wire())
             case messages.Keys() | messages.Action():
                 self.refuse(self.held.take(message, seq))

@@ -7,7 +7,7 @@ from pathlib import Path
 from hippogym.data.reader import ReadReport
 from hippogym.data.sources import Found, find_records
 from hippogym.data.ticks import Head, Tail, Tick, read_parts
-from hippogym.errors import RecordError
+from hippogym.errors import HippoError
 
 _PAUSE_PERIODS = 10  # an interval longer than so many ticks, and than a second, is a pause and no slow tick
 _PAUSE_NS = 10**9
@@ -120,7 +120,7 @@ def _state(found: Found, report: ReadReport, tail: Tail) -> str:
         return "damaged"
     try:
         told = found.manifest()
-    except (OSError, RecordError):
+    except (OSError, HippoError):
         return "damaged"
     if told is not None and told.get("recovered") is not None:
         return "repaired"

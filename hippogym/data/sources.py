@@ -1,37 +1,40 @@
 """Finds records: one file, all below a folder, or all below an ``s3://`` address. Nothing is opened until asked for.
 
-Folders are walked as they are read, so that a study of any size takes the same memory. Links are not followed.
+Folders are walked as they are read, so that a study of any size takes the same memory. Links are not followed. In a
+store a record that was still growing when its machine was lost stands in parts, which one after the other are the file.
 """
 
 import importlib
+import io
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from hippogym.data import manifest
 from hippogym.errors import RecordError
 
-_OURS = re.compile(rf"{manifest.STEM.pattern}\.pkl(?:\.part)?", re.ASCII)
+RECORD_NAME = re.compile(
+    rf"(?:(?P<trial>[a-z0-9-]{{1,64}})-)?(?P<stem>{manifest.STEM.pattern})\.pkl(?:\.parts?)?", re.ASCII
+)
 _ORIGINAL = re.compile(r"(?:episode_[0-9]{1,9}_user|trial)_[^/]+", re.ASCII)  # of the first HIPPO Gym
-_MANIFEST = re.compile(rf"{manifest.STEM.pattern}\.json", re.ASCII)
-_OTHER_ENDINGS = (".json", ".torn", ".part")
+_OTHER_ENDINGS = (".json", ".torn", ".part", ".parts")
+_PARTS = manifest.RECORD + ".parts"
 _MOST_MANIFEST_BYTES = 64 * 2**20
 
 
 class Store(Protocol):
     """What is needed of a place that holds records."""
 
-    def list(self, prefix: str = "") -> Iterable[str]:
-        """The keys that begin with prefix, in order."""
-        ...
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that begin with prefix, sorted."""
 
-    def open(self, key: str) -> IO[bytes]:
-        """The bytes behind a key; FileNotFoundError (or another OSError) where there are none."""
-        ...
+    def fetch(self, key: str) -> IO[bytes]:
+        """The bytes behind a key, as an open file; OSError or HippoError where they cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Found:
     """One record. name: its path within what was searched; open: its bytes, from the beginning.
 
     closed: False for a record that is still being written, or that no server has repaired yet.
+    has_manifest: None where nobody has looked.
     """
 
     name: str
     open: Callable[[], IO[bytes]] = field(repr=False)
     open_beside: Callable[[str], IO[bytes]] = field(repr=False)  # by the file's own name, in the same place
     closed: bool = True
+    has_manifest: bool | None = None
 
     @property
     def file(self) -> str:
@@ -53,7 +58,7 @@ class Found:
 
     def manifest(self) -> dict[str, Any] | None:
         """What stands beside a closed record; None where nothing does. RecordError for what is no manifest."""
-        if not self.file.endswith(manifest.RECORD):
+        if not self.file.endswith(manifest.RECORD) or self.has_manifest is False:
             return None
         try:
             with self.open_beside(self.file.removesuffix(manifest.RECORD) + manifest.MANIFEST) as file:
@@ -92,36 +97,45 @@ def find_records(where: str | Path, *, lost: bool = False) -> Iterator[Found]:
 
 def records_in(store: Store, prefix: str = "", *, lost: bool = False) -> Iterator[Found]:
     """The records in a store, as find_records gives them."""
-    yield from _records((_object(store, key) for key in store.list(prefix)), lost)
+    yield from _records(_objects(store, prefix), lost)
 
 
 def _records(files: Iterable[Found], lost: bool) -> Iterator[Found]:
-    """The records among files; a manifest comes before its record, as their names are in order."""
-    left: Found | None = None
+    """The records among files. As names are in order, a manifest comes before its record, and that before its parts."""
+    told: Found | None = None  # a manifest whose record has not come yet
+    whole = ""
     for found in files:
-        if left is not None and found.name.partition(".pkl")[0] != left.name.removesuffix(manifest.MANIFEST):
-            if not found.name.startswith(left.name):  # the manifest's own .part
-                yield _record_of(left)
-                left = None
+        if told is not None and not found.name.startswith(told.name.removesuffix(manifest.MANIFEST) + "."):
+            if lost:
+                yield _record_of(told)
+            told = None
         if is_record(found.file):
-            yield found
-            left = None
-        elif lost and _MANIFEST.fullmatch(found.file):
-            left = found
-    if left is not None:
-        yield _record_of(left)
+            if found.name != whole + ".parts":
+                beside = told is not None and found.closed
+                yield replace(found, has_manifest=beside)
+            told, whole = None, found.name
+        elif found.file.endswith(manifest.MANIFEST) and RECORD_NAME.fullmatch(_record_name(found.file)):
+            told = found
+    if told is not None and lost:
+        yield _record_of(told)
+
+
+def _record_name(manifest_name: str) -> str:
+    return manifest_name.removesuffix(manifest.MANIFEST) + manifest.RECORD
 
 
 def _record_of(told: Found) -> Found:
     """The record that a manifest is of, and that is not there."""
-    name = told.file.removesuffix(manifest.MANIFEST) + manifest.RECORD
-    folder = told.name.removesuffix(told.file)
-    return Found(folder + name, open=lambda: told.open_beside(name), open_beside=told.open_beside)
+
+    def missing() -> IO[bytes]:
+        raise FileNotFoundError(f"{_record_name(told.name)} is gone; its manifest is there")
+
+    return Found(_record_name(told.name), open=missing, open_beside=told.open_beside)
 
 
 def is_record(name: str) -> bool:
     """Whether a file of this name is a record: ours, or one of the first HIPPO Gym."""
-    if _OURS.fullmatch(name):
+    if RECORD_NAME.fullmatch(name):
         return True
     return _ORIGINAL.fullmatch(name) is not None and not name.endswith(_OTHER_ENDINGS)
 
@@ -159,11 +173,59 @@ def _file(folder: Path, below: str, name: str) -> Found:
     )
 
 
+def _objects(store: Store, prefix: str) -> Iterator[Found]:
+    """What a store holds; the parts of one record count as one object."""
+    for name, keys in groupby(store.keys(prefix), key=_whole):
+        yield _parts(store, name, list(keys)) if name.endswith(_PARTS) else _object(store, name)
+
+
+def _whole(key: str) -> str:
+    folder, _, _ = key.rpartition("/")
+    return folder if folder.endswith(_PARTS) else key
+
+
 def _object(store: Store, key: str) -> Found:
     before, slash, name = key.rpartition("/")
     return Found(
         key,
-        open=lambda: store.open(key),
-        open_beside=lambda other: store.open(before + slash + other),
+        open=lambda: store.fetch(key),
+        open_beside=lambda other: store.fetch(before + slash + other),
         closed=not name.endswith(manifest.PART),
     )
+
+
+def _parts(store: Store, name: str, keys: list[str]) -> Found:
+    return Found(name, open=lambda: io.BufferedReader(_Joined(store, keys)), open_beside=store.fetch, closed=False)
+
+
+class _Joined(io.RawIOBase):
+    """Objects read one after the other, as one file that cannot seek."""
+
+    def __init__(self, store: Store, keys: list[str]) -> None:
+        super().__init__()
+        self._store = store
+        self._keys = list(reversed(keys))
+        self._file: IO[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with memoryview(buffer) as view:
+            while self._file is not None or self._keys:
+                if self._file is None:
+                    self._file = self._store.fetch(self._keys.pop())
+                if data := self._file.read(len(view)):
+                    view[: len(data)] = data
+                    return len(data)
+                self._close_part()
+        return 0
+
+    def close(self) -> None:
+        self._close_part()
+        super().close()
+
+    def _close_part(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -36,16 +36,18 @@ def stack(values: Sequence[Any]) -> Any:
 
 
 def flatten_numbers(values: Any) -> Any:
-    """A tuple of arrays of numbers, as ``stack`` makes of tuples, as one array; anything else as it is.
+    """A tuple of arrays of numbers of one kind, as ``stack`` makes of tuples, as one array; also within dicts.
 
     For actions, which records hold as tuples: a motor's two numbers are one array of shape (ticks, 2).
     """
+    if type(values) is dict:
+        return {name: flatten_numbers(part) for name, part in values.items()}
     if type(values) is not tuple:
         return values
-    parts = [flatten_numbers(part) for part in values]
+    parts = tuple(flatten_numbers(part) for part in values)
     first = parts[0]
     if type(first) is not np.ndarray or first.dtype.kind not in "bif":
-        return values
+        return parts
     if any(type(part) is not np.ndarray or part.shape != first.shape or part.dtype != first.dtype for part in parts):
-        return values
+        return parts
     return np.stack(parts, axis=1)

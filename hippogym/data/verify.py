@@ -13,8 +13,8 @@ from hippogym.core.record_format import FORMAT, FORMAT_VERSION, HIPPO_KEY, Damag
 from hippogym.data import manifest
 from hippogym.data.reader import ReadReport, read_entries
 from hippogym.data.safe_pickle import CutShortError, RefusedError, load
-from hippogym.data.sources import Found, Store, find_records
-from hippogym.errors import RecordError
+from hippogym.data.sources import RECORD_NAME, Found, Store, find_records
+from hippogym.errors import HippoError
 
 _CHUNK = 2**20
 _COUNTED = ("entries", "ticks", "bytes", "sha256", "trial")
@@ -70,7 +70,7 @@ def verify_record(found: Found) -> Verdict:
             verdict.remarks.append("it is still being written, or waits for the repair at the server's next start")
         elif verdict.verified:
             _compare_with_manifest(found, verdict)
-    except (OSError, RecordError) as problem:
+    except (OSError, HippoError) as problem:
         verdict.problems.append(str(problem))
     return verdict
 
@@ -184,7 +184,9 @@ def _compare_with_manifest(found: Found, verdict: Verdict) -> None:
         if found.file.endswith(manifest.RECORD):
             verdict.problems.append("there is no manifest beside it")
         return
-    if told.get("format") != FORMAT or told.get("version") != FORMAT_VERSION or told.get("file") != found.file:
+    known = RECORD_NAME.fullmatch(found.file)
+    own = f"{known['stem']}{manifest.RECORD}" if known else found.file  # in a store its trial stands before it
+    if told.get("format") != FORMAT or told.get("version") != FORMAT_VERSION or told.get("file") != own:
         verdict.problems.append("the manifest beside it belongs to something else")
         return
     for name in _COUNTED:
@@ -202,46 +204,42 @@ def _compare_with_manifest(found: Found, verdict: Verdict) -> None:
 
 def _look_at_order(found: Found, verdict: Verdict, episodes: dict[str, int]) -> None:
     """A trial's files are numbered without gaps; one that is gone shows by the next."""
-    folder, _, name = found.name.rpartition("/")
-    stem = name.partition(".")[0]
-    if not manifest.STEM.fullmatch(stem) or stem == "trial":
+    known = RECORD_NAME.fullmatch(found.file)
+    if known is None or known["stem"] == "trial":
         return
-    number = int(stem.removeprefix("episode_"))
-    if folder not in episodes:
+    number = int(known["stem"].removeprefix("episode_"))
+    trial = found.name.removesuffix(found.file) + (known["trial"] or "")
+    if trial not in episodes:
         episodes.clear()
-        episodes[folder] = -1
-        if not found.name.rpartition("/")[0] and number > 0:
-            episodes[folder] = number - 1  # a single file was named; what is beside it was not asked for
-    gone = range(episodes[folder] + 1, number)
+        episodes[trial] = -1 if trial else number - 1  # of a single file's neighbours nothing was asked
+    gone = range(episodes[trial] + 1, number)
     if len(gone) == 1:
         verdict.problems.append(f"the record of the episode before it ({gone[0]}) is not there")
     elif gone:
         verdict.problems.append(f"the records of the episodes before it ({gone[0]} to {gone[-1]}) are not there")
-    episodes[folder] = number
+    episodes[trial] = number
 
 
 class _Copies:
-    """What is in a second place, by the last two parts of each name (trial and file)."""
+    """What is in a second place, where each file's name begins with its trial."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._keys = {_last_two(key): key for key in store.list()}
+        self._keys = {key.rpartition("/")[2]: key for key in store.keys("")}
 
     def compare(self, found: Found, verdict: Verdict) -> None:
-        key = self._keys.get(_last_two(found.name))
+        known = RECORD_NAME.fullmatch(found.file)
+        plain = known is not None and known["trial"] is None
+        key = self._keys.get(f"{verdict.trial}-{found.file}" if plain else found.file)
         if key is None:
             verdict.problems.append("there is no copy of it")
             return
         try:
-            with self._store.open(key) as file:
+            with self._store.fetch(key) as file:
                 if _sha256(file) != verdict.sha256:
-                    verdict.problems.append(f"its copy {key} is another file")
-        except OSError as problem:
-            verdict.problems.append(f"its copy {key} cannot be read: {problem}")
-
-
-def _last_two(name: str) -> str:
-    return "/".join(name.split("/")[-2:])
+                    verdict.problems.append("its copy is another file")
+        except (OSError, HippoError) as problem:
+            verdict.problems.append(f"its copy cannot be read: {problem}")
 
 
 def _sha256(file: IO[bytes]) -> str:

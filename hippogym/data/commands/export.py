@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--game", help="only the episodes of this game")
     parser.add_argument("--participant", help="only the episodes of this participant")
+    parser.add_argument("--unfinished", action="store_true", help="also records that are not closed")
     parser.add_argument("--dataset", metavar="ID", help="Minari: the dataset's id (<game>/human-v0)")
 
 
@@ -30,7 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     def watch(found: Iterable[Found]) -> Iterator[Found]:
         yield from with_progress("exporting", arguments.where, found, said)
 
-    options = Options(game=arguments.game, participant=arguments.participant, dataset=arguments.dataset)
+    options = Options(
+        game=arguments.game,
+        participant=arguments.participant,
+        dataset=arguments.dataset,
+        unfinished=arguments.unfinished,
+    )
     exported = export(arguments.where, arguments.to, arguments.out, options=options, watch=watch)
     for note in exported.notes:
         said.print(harmless(note, 400))

@@ -13,7 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from hippogym.data.episodes import Episode, assemble
 from hippogym.data.export.minari_infos import clean, infos_of
-from hippogym.data.export.minari_spaces import Coding, choose_coding, dataset_id
+from hippogym.data.export.minari_spaces import Coding, checked_id, choose_coding, dataset_id
 from hippogym.data.export.optional import need
 from hippogym.data.export.options import Options
 from hippogym.data.export.rows import Counts
@@ -31,6 +31,7 @@ from hippogym.errors import RecordError
 SUFFIX = ""  # a folder: the one that MINARI_DATASETS_PATH names
 
 _ROOT = "MINARI_DATASETS_PATH"
+_AT_ONCE = 32  # episodes while the file is open
 _NAMESPACE = "namespace_metadata.json"
 _DESCRIPTION = "Episodes played by people in HIPPO Gym. infos['human'] tells what they saw and did, and when."
 
@@ -44,7 +45,7 @@ def write(parts: Iterable[Part], path: Path, options: Options) -> Counts:
     if first is None:
         raise RecordError("; ".join(["there is no episode that could be exported", *selection.reasons()]))
     coding = choose_coding(first, options.note)
-    name = options.dataset or dataset_id(first.game)
+    name = dataset_id(first.game) if options.dataset is None else checked_id(options.dataset)
     if (path.parent / name).exists():
         raise RecordError(f"there is a dataset {name} already: choose another with --dataset")
     counts = Counts()
@@ -54,7 +55,7 @@ def write(parts: Iterable[Part], path: Path, options: Options) -> Counts:
         try:
             dataset = minari.create_dataset_from_buffers(
                 name,
-                buffers,  # it takes one after the other, so that one is in memory at a time
+                islice(buffers, _AT_ONCE),  # it takes one after the other, so that one is in memory at a time
                 env=coding.env_spec,
                 observation_space=coding.observation_space,
                 action_space=coding.action_space,
@@ -62,10 +63,15 @@ def write(parts: Iterable[Part], path: Path, options: Options) -> Counts:
                 description=_DESCRIPTION,
                 jpeg_encoding=False,
             )
+            while (before := counts.episodes) % _AT_ONCE == 0 and before:
+                dataset.storage.update_episodes(islice(buffers, _AT_ONCE))
+                if counts.episodes == before:
+                    break
         except (TypeError, NotImplementedError) as problem:
             raise RecordError(f"Minari cannot write this as {name}: {problem}") from problem
         about.seek(0)
-        dataset.storage.update_episode_metadata((json.loads(line) for line in about), range(counts.episodes))
+        for numbers in _batches(counts.episodes):
+            dataset.storage.update_episode_metadata(map(json.loads, islice(about, len(numbers))), numbers)
     for reason in selection.reasons():
         options.note(reason)
     return counts
@@ -78,12 +84,13 @@ def recount(path: Path, options: Options) -> Counts:
     with _datasets_in(path):
         (name,) = minari.list_local_datasets()
         dataset = minari.load_dataset(name)
-        for episode in dataset.iterate_episodes():
-            ticks = len(episode.rewards)
-            if _count(episode.observations) != ticks + 1 or _count(episode.actions) != ticks:
-                raise RecordError(f"episode {episode.id} of the dataset does not fit together")
-            counts.episodes += 1
-            counts.ticks += ticks
+        for numbers in _batches(dataset.total_episodes):
+            for episode in dataset.iterate_episodes(numbers):
+                ticks = len(episode.rewards)
+                if _count(episode.observations) != ticks + 1 or _count(episode.actions) != ticks:
+                    raise RecordError(f"episode {episode.id} of the dataset does not fit together")
+                counts.episodes += 1
+                counts.ticks += ticks
         if (counts.episodes, counts.ticks) != (dataset.total_episodes, dataset.total_steps):
             raise RecordError("the dataset does not hold what it says")
     return counts
@@ -105,6 +112,12 @@ def place(path: Path, out: Path) -> Path:
 def default_out() -> Path:
     """Where Minari itself keeps its datasets."""
     return Path(os.environ.get(_ROOT) or Path.home() / ".minari" / "datasets")
+
+
+def _batches(episodes: int) -> Iterator[range]:
+    """HDF5 keeps something of every dataset it has touched until the file is closed; so it is, now and then."""
+    for start in range(0, episodes, _AT_ONCE):
+        yield range(start, min(start + _AT_ONCE, episodes))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hippogym.data.export.optional import need
 from hippogym.data.export.spaces import build_space, infer_action_space, infer_space, pack
 from hippogym.errors import RecordError
 
+_ID = re.compile(r"(?:[A-Za-z0-9_-]{2,100}/){0,4}[A-Za-z0-9_-]{1,100}", re.ASCII)
 Note = Callable[[str], None]
 
 
@@ -76,6 +77,13 @@ def dataset_id(game: str | None) -> str:
     parts = [re.sub(r"[^A-Za-z0-9_-]+", "-", part) for part in (game or "").split("/")[:4]]
     namespace = "/".join(part for part in parts if part.strip("-"))
     return f"{namespace[:100]}/human-v0" if len(namespace) > 1 else "human-v0"
+
+
+def checked_id(name: str) -> str:
+    """A dataset's id that somebody chose, with a version. RecordError where it is none."""
+    if _ID.fullmatch(name) is None:
+        raise RecordError(f"{name[:80]!r} is no name for a dataset: letters, digits, _ and -, with / between its parts")
+    return name if re.search(r"-v[0-9]+$", name) else f"{name}-v0"
 
 
 def first(values: Any, count: int) -> Any:

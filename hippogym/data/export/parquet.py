@@ -21,7 +21,7 @@ from hippogym.data.ticks import Part
 SUFFIX = ".parquet"
 
 _ROWS = 2048  # of one row group, and
-_BYTES = 16 * 2**20  # about as many bytes of observations; so this is what memory holds
+_BYTES = 8 * 2**20  # about as many bytes of observations; so this is what memory holds
 _OBSERVATION = ("observation", "observation_dtype", "observation_shape")
 
 

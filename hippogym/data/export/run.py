@@ -83,7 +83,7 @@ class _Source:
 
     def parts(self) -> Iterator[Part]:
         for found in self._watch(find_records(self._where)):
-            if not found.closed:
+            if not found.closed and not self._options.unfinished:
                 self._odd["are still being written, or wait for the repair at the server's start; left out"] += 1
                 continue
             report = ReadReport()

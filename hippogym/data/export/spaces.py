@@ -148,7 +148,7 @@ def _parts(space: Any, values: Any) -> list[Any]:
 
 def _pack_numbers(space: Any, values: Any, count: int, cast: bool) -> Any:
     try:
-        array = np.asarray(values)
+        array = _as_array(values)
         with np.errstate(invalid="ignore", over="ignore"):
             made = array.astype(space.dtype, copy=False)
     except (ValueError, TypeError, OverflowError) as problem:
@@ -164,3 +164,10 @@ def _pack_numbers(space: Any, values: Any, count: int, cast: bool) -> Any:
     if array.dtype.kind != made.dtype.kind:
         raise ValueError(f"they are {array.dtype} that are no {made.dtype}")
     return array
+
+
+def _as_array(values: Any) -> Any:
+    """Stacked values as one array, also where the numbers of one action are of different kinds."""
+    if type(values) is tuple:
+        return np.stack([_as_array(part) for part in values], axis=1)
+    return np.asarray(values)

@@ -1,9 +1,9 @@
 """Plain values as JSON, and back, without losing anything.
 
 What JSON knows stands as it is. The rest is an object with one key: ``{"__tuple__": […]}``, ``{"__float__": "nan"}``,
-``{"__array__": {"dtype": "<f4", "shape": [2, 2], "base64": "…"}}``, ``{"__bytes__": "…"}``, ``{"__complex__": [re, im]}``,
-``{"__set__": […]}``, ``{"__frozenset__": […]}``, and ``{"__dict__": [[key, value], …]}`` for dicts with other keys
-than texts, or with keys that look like these.
+``{"__array__": {"dtype": "<f4", "shape": [2, 2], "base64": "…"}}``, ``{"__bytes__": "…"}``, ``{"__set__": […]}``,
+``{"__frozenset__": […]}``, ``{"__complex__": [re, im]}``, and ``{"__dict__": [[key, value], …]}`` for dicts with other
+keys than texts, or with keys that look like these.
 """
 
 import base64
