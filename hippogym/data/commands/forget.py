@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         stores = [] if arguments.only_here else _stores(arguments, study.project.awsSetup, records)
         for store in stores:
             opened.callback(store.close)
+            store.check()
         forgetting = opened.enter_context(Forgetting(arguments.study, records, study.project.id, stores, name))
         plan = forgetting.plan()
         if plan and not (arguments.yes or _agreed(plan)):

@@ -86,7 +86,8 @@ def holds(path: Path, name: str) -> bool:
 
 def _forms(name: str) -> list[_Form]:
     plain = name.encode("utf-8", "surrogatepass")
-    texts = (plain, json.dumps(name)[1:-1].encode(), name.encode("raw-unicode-escape"), quote(plain, safe="").encode())
+    in_pickle = name.replace("\\", "\\u005c").encode("raw-unicode-escape")  # of protocol 0
+    texts = (plain, json.dumps(name)[1:-1].encode(), in_pickle, quote(plain, safe="").encode())
     short = len(plain) < SHORT
     forms = [_Form(text, 1, False, short) for text in dict.fromkeys(texts)]
     for encoding, width in (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4)):
@@ -122,7 +123,7 @@ def _search_file(path: Path, forms: list[_Form], found: Findings, watch: Callabl
                 return
             found.files += 1
             for start, data, last in _pieces(file, max(len(form.needle) for form in forms) + 2 * _AROUND):
-                if start == 0 and data.startswith(_COMPRESSED):
+                if start == 0 and not last and data.startswith(_COMPRESSED):
                     found.compressed.append(path)
                 for form in forms:
                     _note(form, start, data, last, certain, possible)
@@ -163,10 +164,12 @@ def _note(form: _Form, start: int, data: bytes, last: bool, certain: set[int], p
 
 
 def _pickled(form: _Form, data: bytes, at: int) -> bool:
-    """A pickle's text: its length stands before it."""
+    """A pickle's text: its length stands before it, or it is a line of its own."""
     if form.width > 1:
         return False
     length = len(form.needle)
+    if data[max(0, at - 1) : at] == b"V" and data[at + length : at + length + 1] == b"\n":
+        return True
     return any(
         length < 256 ** struct.calcsize(layout) // 2 and data.endswith(opcode + struct.pack(layout, length), 0, at)
         for opcode, layout in _PICKLED
