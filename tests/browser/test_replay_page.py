@@ -102,8 +102,8 @@ def test_nothing_is_wider_than_a_phone_and_nothing_is_complained_about(
     for scheme in ("light", "dark"):
         page = new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme).new_page()
         said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda problem: said.append(str(problem)))
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda problem, said=said: said.append(str(problem)))
         open_page(page, address)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         assert said == []
