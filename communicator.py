@@ -159,7 +159,8 @@ def build(
 
     def ready(port: int) -> None:
         scheme = "http" if certificates is None else "https"
-        sys.stdout.write(f"Play at {scheme}://{address}:{port}/   (Ctrl-C stops)\n")
+        host = "localhost" if address in ("0.0.0.0", "::", "") else f"[{address}]" if ":" in address else address
+        sys.stdout.write(f"Play at {scheme}://{host}:{port}/   (Ctrl-C stops)\n")
         sys.stdout.flush()
 
     name = study.project.name or study.project.id

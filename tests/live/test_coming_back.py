@@ -139,6 +139,19 @@ async def test_a_user_id_is_not_the_right_to_come_back(long_server) -> None:
         assert stranger["token"] != welcome["token"]
 
 
+async def test_who_comes_back_under_another_name_stays_who_they_were(long_server) -> None:
+    async with join(long_server.ws) as client:
+        welcome = await begin(client)
+    async with join(long_server.ws) as client:
+        await client.hello("bob", token=welcome["token"])
+        assert (await client.until("welcome"))["welcome"]["userId"] == "alice"
+        await client.until_frame()
+        await client.say(command="stop")
+        await client.until("done")
+    [file] = wait_for_files(long_server, 1)
+    assert {entry["userId"] for entry in plain_loop(file) if "userId" in entry} == {"alice"}
+
+
 @pytest.mark.parametrize("token", ["", "x", "A" * 32, "\ud800", "../../x"])
 async def test_a_wrong_token_begins_a_new_trial_and_says_so(long_server, token: str) -> None:
     async with join(long_server.ws) as client:
