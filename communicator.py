@@ -49,6 +49,8 @@ def main() -> int:
     except HippoError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
+    except KeyboardInterrupt:  # before it listens there is nothing to put in order
+        return 130
 
 
 def read_arguments() -> argparse.Namespace:
@@ -78,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     certificates = None if dev else Certificates(Path().absolute())
     if certificates is not None:
         certificates.check()
-        logger.info("%s", certificates.warning() or f"the certificate is valid until {certificates.ends():%Y-%m-%d}")
+        if soon := certificates.warning():
+            logger.warning("%s", soon)
     with claim(records):
         for repaired in repair(records, wait_s=ORPHANS_S):
             logger.warning("%s", repaired)
@@ -126,7 +129,8 @@ def build(study: Study, spec: dict[str, Any], address: str, certificates: Certif
 
     def ready(port: int) -> None:
         scheme = "http" if certificates is None else "https"
-        sys.stdout.write(f"Play at {scheme}://{address}:{port}/   (Ctrl-C stops)\n")
+        host = "localhost" if address in ("0.0.0.0", "::", "") else f"[{address}]" if ":" in address else address
+        sys.stdout.write(f"Play at {scheme}://{host}:{port}/   (Ctrl-C stops)\n")
         sys.stdout.flush()
 
     name = study.project.name or study.project.id

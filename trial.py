@@ -5,6 +5,7 @@ action that the participant's inputs come to; it keeps a record of every tick, a
 server is at the other end of the channel: inputs come in, frames go out.
 """
 
+import copy
 import logging
 import secrets
 import socket
@@ -164,7 +165,8 @@ class Trial:
         with self.slow_hook("reset"):
             result = self.agent.reset(seed)
         header = {**self.header, "episode": self.episode, "seed": seed, "seed_used": result.seed_used}
-        self.patiently(lambda: self.recorder.open_episode(self.episode, header))
+        with self.slow_hook("record"):  # brings files to the disk, which may take its time
+            self.patiently(lambda: self.recorder.open_episode(self.episode, header))
         record = {"observation": result.observation, "info": result.info}
         self.keep_and_show("reset", record, must=True, **header)
         self.clock.set_rate(self.rate.rate, time.monotonic_ns())
@@ -210,34 +212,41 @@ class Trial:
     # -- what the participant did --------------------------------------------------------------------------------
 
     def handle_input(self, payload: bytes) -> None:
-        """A client's message, as it came: recorded, given to the agent, acted upon. At the end only recorded."""
+        """A client's message, as it came: recorded, given to the agent, acted upon."""
         conn, _, received_ns = packets.INPUT_HEAD.unpack_from(payload)
         message = self.decode(payload)
+        if isinstance(message, messages.Malformed):  # it was good before its token was taken out
+            self.entries.add_rejected(None, conn, received_ns, self.screen.frame)
+            return
         seq = self.entries.add_input(
-            message.fields, conn=conn, received_ns=received_ns, frame=message.frame, t_client_ms=message.t_client_ms
+            message.fields,
+            conn=conn,
+            received_ns=received_ns,
+            frame=message.frame,
+            t_client_ms=message.t_client_ms,
+            on_top=conn == 1 or not isinstance(message, messages.Hello),  # who this is, is said once
         )
         if self.reason is not None:
-            return
+            return  # it is over: what comes now is kept, and changes nothing
         if self.agent.has_message:
             with self.slow_hook("message"):
-                self.agent.message(dict(message.fields))
+                self.agent.message(copy.deepcopy(dict(message.fields)))  # the record's own stays as it was
         match message:
             case messages.Command(name=name):
                 self.obey(name)
             case messages.ChangeFrameRate(wanted=wanted):
-                self.refuse(self.rate.change(wanted))
-                self.clock.set_rate(self.rate.rate, time.monotonic_ns())
+                refusal = self.rate.change(wanted)
+                self.refuse(refusal)
+                if refusal is None:
+                    self.clock.set_rate(self.rate.rate, time.monotonic_ns())
                 self.tell(frameRate=self.rate.as_wire())
             case messages.Keys() | messages.Action() if self.connected and conn == self.conn:  # else: put off too long
                 self.refuse(self.held.take(message, seq))
 
-    def decode(self, payload: bytes) -> messages.Message:
+    def decode(self, payload: bytes) -> messages.Message | messages.Malformed:
         _, version, _ = packets.INPUT_HEAD.unpack_from(payload)
         text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
-        message = messages.decode(text, v2=version == 2, ui=self.ui)
-        if isinstance(message, messages.Malformed):
-            raise RuntimeError(f"the server passed on a message that is {message.code}")
-        return message
+        return messages.decode(text, v2=version == 2, ui=self.ui)
 
     def obey(self, command: str) -> None:
         """What the buttons do; those that are not here are the researcher's business."""
@@ -327,7 +336,7 @@ class Trial:
     def keep_and_show(self, kind: str, record: dict[str, Any], flags: int = 0, must: bool = False, **ours: Any) -> None:
         """Render, write the record, and only then let the frame go."""
         now_ns = time.monotonic_ns()
-        must = must or bool(flags)
+        must = must or bool(flags) or self.turns  # no later tick would show what was left out
         picture = self.screen.picture(self.episode, self.ticks, self.rate.rate, now_ns, flags=flags, must=must)
         if picture is None:
             self.entries.add_skipped(1)
@@ -428,7 +437,7 @@ class Trial:
         self.channel.send_note(busy=None)
 
 
-def is_stop(message: messages.Message) -> bool:
+def is_stop(message: messages.Message | messages.Malformed) -> bool:
     return isinstance(message, messages.Command) and message.name == "stop"
 
 
@@ -465,7 +474,8 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> Trial:
         table = build_action_table(agent.facts(), settings["actionSpace"], settings["keys"], settings["defaultAction"])
     except ValueError as problem:
         raise AgentError("start", f"The actions of {settings['game']} cannot be named: {problem}") from problem
-    channel.send_note(busy=None, ready={"actions": list(table.names), "problems": list(table.problems)})
+    ready = {"actions": list(table.names), "problems": list(table.problems), "default": table.default}
+    channel.send_note(busy=None, ready=ready)
     actions = {"names": list(table.names), "values": list(table.values), "default": table.default}
     header = {**spec["header"], "trial": spec["trial"], "participant": spec["participant"], "actions": actions}
     recorder = Recorder(Path(spec["records"]) / spec["trial"], spec["trial"], per=settings["dataFile"])

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,10 +21,15 @@ DOSE = ["--participants", "1", "--games", "CartPole-v1", "--delay-participants",
 DOSE += ["--seconds", "2", "--warmup", "0.3", "--rounds", "1"]
 
 
+@pytest.fixture
+def temporary():
+    """A folder for temporary files with a short path: sockets live there, and theirs may have about 100 characters."""
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.timeout(180)
-def test_a_small_dose_gives_every_figure_for_both_servers_and_leaves_nothing_behind(tmp_path):
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+def test_a_small_dose_gives_every_figure_for_both_servers_and_leaves_nothing_behind(tmp_path, temporary):
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.play", *DOSE, "--json", str(tmp_path / "out.json")],
         cwd=REPOSITORY,
@@ -45,7 +51,7 @@ def test_a_small_dose_gives_every_figure_for_both_servers_and_leaves_nothing_beh
 
 
 @pytest.mark.parametrize("server", ["ours", "plain"])
-def test_an_interrupted_run_ends_what_it_has_started(tmp_path, server):
+def test_an_interrupted_run_ends_what_it_has_started(temporary, server):
     command = [
         sys.executable,
         "-m",
@@ -58,11 +64,11 @@ def test_an_interrupted_run_ends_what_it_has_started(tmp_path, server):
         "60",
     ]
     running = subprocess.Popen(
-        command, cwd=REPOSITORY, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True
+        command, cwd=REPOSITORY, env={**os.environ, "TMPDIR": str(temporary)}, stderr=subprocess.PIPE, text=True
     )
     try:
         deadline_s = time.monotonic() + 40
-        while not any("benchmarks.clients" in line for line in processes_with("TMPDIR", str(tmp_path))):
+        while not any("benchmarks.clients" in line for line in processes_with("TMPDIR", str(temporary))):
             assert time.monotonic() < deadline_s, "no clients were started"
             time.sleep(0.1)
         running.terminate()
@@ -71,8 +77,8 @@ def test_an_interrupted_run_ends_what_it_has_started(tmp_path, server):
         running.kill()
     assert running.returncode == 130
     assert "interrupted" in said
-    assert processes_with("TMPDIR", str(tmp_path)) == []
-    assert list(tmp_path.glob("benchmark-*")) == []
+    assert processes_with("TMPDIR", str(temporary)) == []
+    assert list(temporary.glob("benchmark-*")) == []
 
 
 def check_figures(play, delay):

@@ -26,6 +26,7 @@ class Entries:
     def __init__(self, trial: str) -> None:
         self._trial = trial
         self._input_seq = 0
+        self._built_fields: dict[str, Any] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -43,11 +44,22 @@ class Entries:
         return bool(self._inputs) or self._rejected > 0
 
     def add_input(
-        self, fields: Mapping[str, Any], *, conn: int, received_ns: int, frame: int | None, t_client_ms: float | None
+        self,
+        fields: Mapping[str, Any],
+        *,
+        conn: int,
+        received_ns: int,
+        frame: int | None,
+        t_client_ms: float | None,
+        on_top: bool = True,
     ) -> int:
-        """Something the participant did. Returns its number, unique within the trial."""
+        """Something the participant did. Returns its number, unique within the trial.
+
+        on_top: whether its fields also stand beside the agent's, as they always did.
+        """
         self._input_seq += 1
-        self._fields.update(fields)
+        if on_top:
+            self._fields.update(fields)
         self._inputs.append(
             {
                 "seq": self._input_seq,
@@ -88,29 +100,33 @@ class Entries:
         self._clock = {"offset_ms": offset_ms, "error_ms": error_ms}
 
     def build(self, kind: str, moment: Moment, record: Mapping[str, Any], **ours: Any) -> dict[str, Any]:
-        """The entry: the client's fields, over them the agent's record, and everything of ours under one key."""
+        """The entry: the agent's record, beside it the client's fields, and everything of ours under one key.
+
+        What a client can make large comes last, since an entry has limits (core/plain.py) and is filled in order.
+        """
         block = {
             "v": 1,
             "kind": kind,
             "trial": self._trial,
             **vars(moment),
-            "inputs": self._inputs,
-            "sent": self._sent,
-            "drawn": self._drawn,
+            **ours,
             "rejected": self._rejected,
             "skipped_frames": self._skipped,
             "clock": self._clock,
-            **ours,
+            "sent": self._sent,
+            "drawn": self._drawn,
+            "inputs": self._inputs,
         }
-        entry = {**self._fields, **record, OURS: block}
+        entry = {**record, **{name: value for name, value in self._fields.items() if name not in record}, OURS: block}
+        self._built_fields = self._fields
         self._clear()
         return entry
 
     def put_back(self, entry: Mapping[str, Any]) -> None:
-        """An entry could not be kept: what the participant did and saw belongs into the next one."""
+        """The entry built last could not be kept: what the participant did and saw belongs into the next one."""
         block = entry[OURS]
         self._inputs = block["inputs"] + self._inputs
-        self._fields = {name: value for one in self._inputs for name, value in one["message"].items()}
+        self._fields = {**self._built_fields, **self._fields}
         self._sent = block["sent"] + self._sent
         self._drawn = block["drawn"] + self._drawn
         self._rejected += block["rejected"]

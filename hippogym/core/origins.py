@@ -18,7 +18,18 @@ def may_connect(origin: str | None, *, host: str, secure: bool, listed: frozense
         return True
     if dev and _is_local(origin):
         return True
-    return (v2 or dev) and origin == f"{'https' if secure else 'http'}://{host}"
+    own = f"{'https' if secure else 'http'}://{host}"
+    return origin == own and (_of_this_network(origin) if dev else v2)
+
+
+def _of_this_network(origin: str) -> bool:
+    """Whether a host can only be meant by name or address of the network one is in.
+
+    In ``dev`` a Host header is not to be believed: a page of a stranger's domain, which can be made to point to this
+    machine, would be its own origin. Domains have a dot; addresses, and names without one, are nobody else's.
+    """
+    name = urlsplit(origin).hostname or ""
+    return "." not in name or name.endswith(".local") or name.replace(".", "").isdigit() or ":" in name
 
 
 def _is_local(origin: str) -> bool:

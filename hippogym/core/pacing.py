@@ -21,19 +21,20 @@ class FrameClock:
     """
 
     def __init__(self, rate: float, now_ns: int) -> None:
+        self._last_ns = now_ns
         self.set_rate(rate, now_ns)
 
     def set_rate(self, rate: float, now_ns: int) -> None:
-        """Begin a new rhythm: the next tick is due one period from now."""
+        """Begin a new rhythm: the next tick is due one new period after the last one, or now if that is over."""
         if not rate > 0:
             raise ValueError(f"a frame rate must be above 0, not {rate}")
         self.rate = rate
         self.period_ns = round(NS / rate)
-        self.due_ns = now_ns + self.period_ns
+        self.restart(now_ns)
 
     def restart(self, now_ns: int) -> None:
-        """The game goes on after a pause: the first tick is due at once."""
-        self.due_ns = now_ns
+        """The game goes on after a pause: the first tick is due at once, but never sooner than its period."""
+        self.due_ns = max(now_ns, self._last_ns + self.period_ns)
 
     def hold(self, now_ns: int, pause_ns: int) -> None:
         """The next tick is due after a pause."""
@@ -45,6 +46,7 @@ class FrameClock:
 
     def tick(self, now_ns: int) -> Tick:
         """A due tick begins now. Returns how late it is, and sets the next deadline."""
+        self._last_ns = now_ns
         late_ns = max(0, now_ns - self.due_ns)
         missed = late_ns // self.period_ns
         self.due_ns = now_ns + self.period_ns if missed else self.due_ns + self.period_ns

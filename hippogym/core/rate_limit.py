@@ -1,4 +1,4 @@
-"""How many messages a client may send."""
+"""How many messages, or bytes, a client may send."""
 
 
 class TokenBucket:
@@ -12,10 +12,14 @@ class TokenBucket:
 
     def allow(self, now_ns: int) -> bool:
         """Whether one more is within the limit; it is counted if so."""
+        return self.take(now_ns, 1)
+
+    def take(self, now_ns: int, amount: float) -> bool:
+        """Whether so much more is within the limit; it is counted if so. More than ``burst`` never is."""
         if self._seen_ns is not None:
             self._tokens = min(self._burst, self._tokens + (now_ns - self._seen_ns) * self._rate_per_ns)
         self._seen_ns = now_ns
-        if self._tokens < 1:
+        if self._tokens < amount:
             return False
-        self._tokens -= 1
+        self._tokens -= amount
         return True

@@ -34,7 +34,10 @@ async def check_agent(target: Target, spec: dict[str, Any]) -> None:
     """Load the agent in a process of its own. Raises AgentError with what is wrong, StartError when it never says."""
     notes: list[dict[str, Any]] = []
     process = TrialProcess(target, spec, lambda kind, payload: notes.append(json.loads(payload)))
-    await process.start()
+    try:
+        await process.start()
+    except OSError as error:
+        raise StartError(f"no process can be started for a trial: {error}.") from error
     try:
         async with asyncio.timeout(START_WITHIN_S):
             await process.gone.wait()

@@ -59,6 +59,7 @@ def _facts(report: CheckReport, game: str, asked_rate: float) -> Table:
         ("frame rate", f"{achievable_rate(report):.0f} frames/s can be had, {asked_rate:g} are asked"),
         ("longest tick", f"{report.ended.get('longest_ms', 0.0):.1f} ms"),
         ("actions", ", ".join(report.ready.get("actions", ()))),
+        ("when nothing is pressed", str(report.ready.get("default", "?"))),
     ):
         table.add_row(name, value)
     return table

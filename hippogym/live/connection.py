@@ -15,6 +15,7 @@ from hippogym.live.outbox import Outbox
 
 SEND_DEADLINE_S = 15.0
 SILENCE_DEADLINE_S = 15.0
+GOODBYE_WITHIN_S = 2.0
 PING_EVERY_S = 2.0
 FIRST_PINGS_S = 0.25
 FIRST_PINGS = 6
@@ -38,6 +39,7 @@ class Connection:
         self.clock = ClientClock()
         self.estimate: ClockEstimate | None = None
         self.newest_sent = 0
+        self.newest_drawn = 0
         self.heard_ns = time.monotonic_ns()
         self._pings: dict[int, int] = {}
 
@@ -73,6 +75,8 @@ class Connection:
             number += 1
             now_ns = time.monotonic_ns()
             if now_ns - self.heard_ns > SILENCE_DEADLINE_S * 1e9:
+                self.outbox.close(4002, "nothing heard")
+                await asyncio.sleep(GOODBYE_WITHIN_S)  # once it has been sent, speak() ends this
                 raise ConnectionLost
             self._pings[number] = now_ns
             self._pings.pop(number - 16, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from hippogym.core.messages import Ack, Hello, Malformed, Message, Pong, decode
+from hippogym.core.messages import MAX_MESSAGE_BYTES, Ack, Hello, Malformed, Message, Pong, decode
 from hippogym.core.origins import may_connect
 from hippogym.core.rate_limit import TokenBucket
 from hippogym.live.connection import Connection, ConnectionLost
@@ -25,6 +25,10 @@ HELLO_WITHIN_S = 5.0
 MESSAGES_A_SECOND = 200
 BURST = 400
 FLOOD = 10
+BYTES_A_SECOND = 64 * 1024
+BYTES_BURST = 256 * 1024
+MESSAGES_BEFORE_HELLO = 8
+BYTES_BEFORE_HELLO = MAX_MESSAGE_BYTES
 FULL_TEXT = "All places are taken at the moment. Please try again in a few minutes."
 
 
@@ -88,7 +92,7 @@ class Endpoint:
 
 def without_token(message: Message, text: str) -> str:
     """A client's message as the trial and the record get it: the right to come back is nobody else's business."""
-    if "token" not in message.fields:
+    if not isinstance(message, Hello) or "token" not in message.fields:
         return text
     return json.dumps({key: value for key, value in message.fields.items() if key != "token"})
 
@@ -107,16 +111,20 @@ class Visit:
         self._welcome = welcome
         self._bucket = TokenBucket(MESSAGES_A_SECOND, BURST)
         self._flood = TokenBucket(MESSAGES_A_SECOND * FLOOD, BURST * FLOOD)
+        self._bytes = TokenBucket(BYTES_A_SECOND, BYTES_BURST)
         self._complained_ns = 0
 
     async def listen(self, tasks: asyncio.TaskGroup) -> None:
         """Read what the client sends: first a hello, then everything else. Keeps in touch with a v2 client."""
         try:
             async with asyncio.timeout(HELLO_WITHIN_S):
-                hello, text = await self._wait_for_hello()
+                came = await self._wait_for_hello()
         except TimeoutError:
             self.connection.outbox.close(4000, "no hello")
             return
+        if came is None:
+            return
+        hello, text = came
         if not self._let_in(hello):
             return
         assert self.session is not None
@@ -136,15 +144,21 @@ class Visit:
         if self.session is not None:
             self.session.note_sent(self.connection, frame, sent_ns)
 
-    async def _wait_for_hello(self) -> tuple[Hello, str]:
-        while True:
+    async def _wait_for_hello(self) -> tuple[Hello, str] | None:
+        size = 0
+        for _ in range(MESSAGES_BEFORE_HELLO):
             data = await self.connection.receive()
+            size += len(data)
+            if size > BYTES_BEFORE_HELLO:
+                break
             message = self._decode(data)
             if isinstance(message, Hello) and isinstance(data, str):
                 return message, data
             if not isinstance(message, Malformed):
                 message = Malformed("no_hello", "userId", "hello first", "another message")
             self._complain(message)
+        self.connection.outbox.close(4009, "too much before hello")
+        return None
 
     def _let_in(self, hello: Hello) -> bool:
         """Bring the participant to their trial: the one they may come back to, or a new one."""
@@ -157,7 +171,7 @@ class Visit:
             self._complain(Malformed("unknown_token", "token", "a token of a trial that goes on", "another"))
         try:
             if known is not None:
-                self._begin(known, hello.token or "", hello.user_id or "", resumed=True)
+                self._begin(known, hello.token or "", resumed=True)
             else:
                 self._begin(*self._sessions.admit(hello), resumed=False)
         except Full:
@@ -168,13 +182,13 @@ class Visit:
             return False
         return True
 
-    def _begin(self, session: Session, token: str, user_id: str, *, resumed: bool) -> None:
+    def _begin(self, session: Session, token: str, *, resumed: bool) -> None:
         self.session = session
         session.attach(self.connection)
         welcome = {
             **self._welcome.wire,
             "token": token,
-            "userId": user_id,
+            "userId": session.user_id,
             "resumed": resumed,
             "connection": self.connection.number,
         }
@@ -194,15 +208,21 @@ class Visit:
             self.connection.outbox.close(4009, "too many messages")
             return
         if not self._bucket.allow(now_ns):
-            if now_ns - self._complained_ns > 1e9:
-                self._complained_ns = now_ns
-                self._complain(Malformed("too_many", None, f"at most {MESSAGES_A_SECOND} messages a second", "more"))
+            self._slow_down(now_ns, f"at most {MESSAGES_A_SECOND} messages a second")
+            return
+        if not self._bytes.take(now_ns, min(len(data), MAX_MESSAGE_BYTES)):  # what is larger is refused unread
+            self._slow_down(now_ns, f"at most {BYTES_A_SECOND} bytes a second")
             return
         message = self._decode(data)
         if isinstance(message, Malformed):
             self._complain(message)
         else:
             self._take(message, data)
+
+    def _slow_down(self, now_ns: int, expected: str) -> None:
+        if now_ns - self._complained_ns > 1e9:
+            self._complained_ns = now_ns
+            self._complain(Malformed("too_many", None, expected, "more"))
 
     def _take(self, message: Message, data: str | bytes) -> None:
         assert self.session is not None and isinstance(data, str)

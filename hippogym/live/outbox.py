@@ -27,9 +27,12 @@ class Outbox:
         self._closing: tuple[int, str] | None = None
         self._something = asyncio.Event()
         self._skipped = 0
+        self._was_message = False  # displays and frames take turns: neither keeps the other waiting
 
     def put_message(self, message: dict[str, Any]) -> None:
-        """Add a JSON message. Raises Overfull."""
+        """Add a JSON message; one with a ``display`` takes the place of an older one. Raises Overfull."""
+        if "display" in message and self._messages and "display" in self._messages[-1]:
+            message = {**self._messages.pop(), **message}
         if len(self._messages) >= MOST_MESSAGES:
             raise Overfull
         self._messages.append(message)
@@ -59,9 +62,13 @@ class Outbox:
     async def take(self) -> dict[str, Any] | bytes | tuple[int, str]:
         """The next thing to send: a message, a frame, or (code, reason) to close with. Waits for one."""
         while True:
-            if self._messages and not (self._frames and "done" in self._messages[0]):
+            head = self._messages[0] if self._messages else {}
+            frame_first = bool(self._frames) and ("done" in head or ("display" in head and self._was_message))
+            if self._messages and not frame_first:
+                self._was_message = True
                 return self._messages.popleft()
             if self._frames:
+                self._was_message = False
                 return self._frames.popleft()
             if self._closing is not None:
                 return self._closing

@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,6 +22,7 @@ from hippogym.core.messages import MAX_MESSAGE_BYTES
 from hippogym.errors import StartError
 from hippogym.live.certificates import Certificates
 from hippogym.live.endpoint import Endpoint, Welcome
+from hippogym.live.fenced_socket import FencedHttp, FencedWebSocket
 from hippogym.live.sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -27,6 +31,9 @@ LARGEST_MESSAGE = 16 * MAX_MESSAGE_BYTES
 USER_TIMEOUT_MS = 15_000  # the kernel gives a silent peer up after this long
 UNSENT_BYTES = 128 * 1024  # frames wait in our box, where newer ones replace them, not in the kernel's buffer
 STOP_WITHIN_S = 20.0
+BACKLOG = 1024  # connections that wait to be accepted
+MOST_DESCRIPTORS = 65_536  # more is of no use, and some programs close every possible one when they start
+NO_DESCRIPTORS = "socket.accept() out of system resource"  # asyncio's words
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -42,11 +49,40 @@ def listen(address: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(where)
-        sock.listen(1024)
+        sock.listen(BACKLOG)
     except OSError as problem:
         sock.close()
         raise StartError(f"{address}, port {port}: {problem.strerror}. Another port: --port N.") from problem
     return sock
+
+
+def allow_descriptors(needed: int) -> None:
+    """Raise the soft limit of open files as far as is allowed and useful; warn when it stays below ``needed``."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+        except (ValueError, OSError) as problem:
+            logger.warning("the limit of open files stays at %d: %s", soft, problem)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        logger.warning("only %d files may be open, for so many participants %d are advised (ulimit -n)", soft, needed)
+
+
+class LoopComplaints:
+    """What asyncio complains of goes to the log as ever; that no file can be opened, at most once a minute."""
+
+    def __init__(self) -> None:
+        self._said_s = -60.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The event loop's exception handler."""
+        if context.get("message") != NO_DESCRIPTORS:
+            loop.default_exception_handler(context)
+        elif time.monotonic() - self._said_s >= 60.0:
+            self._said_s = time.monotonic()
+            logger.error("connections wait: %s (said once a minute)", context.get("exception"))
 
 
 @dataclass
@@ -65,6 +101,8 @@ class Server:
         Stopping: nobody is let in any more → every trial is told, closes its record at the end of its tick and says
         goodbye to its participant → connections are closed → the port is given back.
         """
+        allow_descriptors(8 * self.sessions.most + 256)
+        asyncio.get_running_loop().set_exception_handler(LoopComplaints())
         context = self.certificates.context() if self.certificates else None
         web = QuietServer(self._config(context))
         stop = asyncio.Event()
@@ -85,12 +123,13 @@ class Server:
         websockets = WebSocketRoute("/{path:path}", endpoint.serve)
         config = uvicorn.Config(
             Starlette(routes=[*self.routes, websockets]),
-            ws="websockets-sansio",
+            ws=FencedWebSocket,
             ws_max_size=LARGEST_MESSAGE,
             ws_ping_interval=8.0,
             ws_ping_timeout=8.0,
             ws_per_message_deflate=False,
-            http="httptools",
+            http=FencedHttp,
+            backlog=1,  # accepted in one round of the loop; see QuietServer.startup
             loop="asyncio",
             lifespan="off",
             log_config=None,
@@ -140,8 +179,15 @@ class QuietServer(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and say so.
+
+        asyncio takes one number for how many connections wait and for how often it tries to accept in a round. Without
+        free descriptors each try would fail and leave a timer that tries as often again, so it is told 1, and the
+        queue is made long afterwards.
+        """
         await super().startup(sockets)
+        for sock in sockets or []:
+            sock.listen(BACKLOG)
         self.listening.set()
 
     @contextlib.contextmanager

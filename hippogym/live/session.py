@@ -28,6 +28,7 @@ LOOK_EVERY_S = 1.0
 MOST_BACKLOG_BYTES = 1 << 20
 ENDING_S = 10.0
 MOST_SENT = 64
+UNPLAYED_GRACE_S = 15.0
 
 FAILED = "Something went wrong in the game. It is not your fault, and what you did has been kept."
 TEXTS = {
@@ -81,6 +82,7 @@ class Session:
         on_end: Callable[[str, bool], Awaitable[None]],
     ) -> None:
         self.trial: str = spec["trial"]
+        self.user_id: str = spec["participant"]["userId"]
         self._spec = spec
         self._limits = limits
         self._on_end = on_end
@@ -96,6 +98,9 @@ class Session:
         self._ended: dict[str, Any] | None = None
         self._killed: str | None = None
         self._end_asked_s: float | None = None
+        self._end_reason: str | None = None
+        self._ready = False
+        self._played = False
         self._skipped = 0
         self._sent: list[dict[str, Any]] = []
         self.goodbye: Goodbye | None = None
@@ -111,7 +116,7 @@ class Session:
         try:
             try:
                 await self._process.start()
-            except OSError:
+            except (OSError, EOFError):
                 logger.exception("no process could be started for a trial")
                 self._say_goodbye()
                 return
@@ -123,7 +128,9 @@ class Session:
             logger.info("a participant has joined")
             await self._look_after()
             self._say_goodbye()
-            code = await self._process.finish(ENDING_S)
+            code = await self._process.finish(self._limits.hook_timeout_s)
+            if code is None or code < 0:
+                logger.error("the trial's process did not end by itself (%s)", code)
             clean = self._ended is not None and self._ended.get("closed", False) and code == 0
         finally:
             await self._process.finish(0)
@@ -153,11 +160,16 @@ class Session:
         elif self._end_asked_s is not None and now_s - self._end_asked_s > ENDING_S + limit_s:
             logger.error("the trial does not end when asked; it is ended")
             self.kill("hung")
-        elif self._away_since_s is not None and now_s - self._away_since_s > self._limits.reconnect_grace_s:
+        elif self._away_since_s is not None and now_s - self._away_since_s > self._grace_s():
             self.end("abandoned")
         self._note_shown()
         self._watch += 1
         self._note(watch=self._watch)
+
+    def _grace_s(self) -> float:
+        """Who has not even pressed Start is not waited for as long: places are few."""
+        grace_s = self._limits.reconnect_grace_s
+        return grace_s if self._played else min(grace_s, UNPLAYED_GRACE_S)
 
     def kill(self, why: str) -> None:
         """End the process at once."""
@@ -168,7 +180,10 @@ class Session:
         """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``."""
         if self._end_asked_s is None:
             self._end_asked_s = time.monotonic()
+            self._end_reason = reason
             self._note(end=reason)
+            if not self._ready:  # it is still making its environment: nothing has been shown, nothing is to be kept
+                self.kill(reason)
 
     # -- its connections -----------------------------------------------------------------------------------------
 
@@ -220,7 +235,10 @@ class Session:
             self._note_shown()
 
     def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
-        """A frame has been drawn."""
+        """A frame has been drawn. Said twice, or by a connection that was replaced, it means nothing."""
+        if connection is not self._connection or frame <= connection.newest_drawn:
+            return
+        connection.newest_drawn = frame
         drawn = {
             "frame": frame,
             "conn": connection.number,
@@ -264,11 +282,13 @@ class Session:
             self._tell(note["tell"])
         if "busy" in note:
             self._busy = note["busy"]
+            self._ready = self._ready or "ready" in note
         if "ended" in note:
             self._ended = note["ended"]
             self._process.gone.set()
 
     def _tell(self, message: dict[str, Any]) -> None:
+        self._played = self._played or message.get("status", {}).get("state") == "playing"
         if self._connection is None:
             return
         try:
@@ -279,7 +299,7 @@ class Session:
 
     def _say_goodbye(self) -> None:
         """Log how it went, in a line; tell the participant, in a sentence."""
-        ended = self._ended or {"reason": "failed"}
+        ended = self._ended or {"reason": self._end_reason or "failed"}
         reason = ended["reason"]
         logger.info(
             "a participant has left: %s, %d ticks, %d frames, %d skipped, longest tick %.0f ms",

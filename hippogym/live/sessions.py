@@ -60,8 +60,8 @@ class Sessions:
 
     @property
     def count(self) -> int:
-        """How many trials there are now."""
-        return len(self._by_token)
+        """How many participants are here now; not those who have been told goodbye."""
+        return sum(session.goodbye is None for session in self._by_token.values())
 
     def find(self, token: str | None) -> Session | None:
         """The session that this token gives the right to come back to."""
@@ -79,8 +79,8 @@ class Sessions:
             self._remember(ending, token)
         return self._goodbyes.get(_digest(token))
 
-    def admit(self, hello: Hello) -> tuple[Session, str, str]:
-        """Begin a session. Returns it, its token and the participant's name. Raises Full or Stopping."""
+    def admit(self, hello: Hello) -> tuple[Session, str]:
+        """Begin a session. Returns it and its token. Raises Full or Stopping."""
         if self._stopping:
             raise Stopping
         if self.count >= self.most:
@@ -93,7 +93,7 @@ class Sessions:
         session = Session(self.target, spec, self.limits, self.on_end)
         self._by_token[_digest(token)] = session
         self._tasks.create_task(self._run(session, token))
-        return session, token, user_id
+        return session, token
 
     async def stop(self, wait_s: float) -> int:
         """Let nobody in, ask every trial to end, wait. Returns how many had to be killed."""

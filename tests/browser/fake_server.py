@@ -28,7 +28,7 @@ from hippogym.pages.routes import PageSettings, page_routes
 
 PATIENCE_S = 10.0
 KEYS = [
-    {"action": "noop", "keys": [[]]},
+    {"action": "noop", "keys": [["KeyE"]]},
     {"action": "up", "keys": [["ArrowUp"], ["KeyW"]]},
     {"action": "right", "keys": [["ArrowRight"], ["KeyD"]]},
     {"action": "left", "keys": [["ArrowLeft"], ["KeyA"]]},

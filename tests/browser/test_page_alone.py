@@ -215,7 +215,7 @@ def test_the_legend_says_what_the_key_map_says(page: Page, server: FakeServer):
     expect(rows.first).to_contain_text("Up")
     texts = [re.sub(r"\s+", " ", row) for row in rows.all_inner_texts()]
     assert len(texts) == 7, "doing nothing needs no key"
-    assert any("Upright" in text and "+" in text for text in texts)
+    assert any("Up and right" in text and "+" in text for text in texts)
 
 
 def test_a_gamepad_plays_and_is_explained_once_it_is_there(page: Page, server: FakeServer, study: Study):

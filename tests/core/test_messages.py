@@ -69,6 +69,12 @@ def test_messages_cannot_be_changed() -> None:
         ('{"t": Infinity, "ack": 1}', "not_json"),
         ('{"t": 1e999, "ack": 1}', "not_json"),
         ('{"ack": ' + "9" * 10_000 + "}", "not_json"),
+        ('{"info": ' + "9" * 301 + "}", "not_json"),
+        ('{"info": "a\\"", "t": 0.' + "3" * 400 + "}", "not_json"),
+        ('{"info": [{"x": -1e999}]}', "not_json"),
+        ('"' + '\\"' * 30_000 + "9" * 301, "not_json"),
+        (json.dumps({"info": [0] * 2000}), "too_large"),
+        (json.dumps({"info": [[0] * 1000, {"x": [0] * 1000}]}), "too_large"),
         ("[" * 100_000, "too_large"),
         ("[" * 30_000 + "]" * 30_000, "too_deep"),
         (json.dumps({"info": [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}), "too_deep"),
@@ -110,6 +116,18 @@ def test_a_v2_client_is_told_what_was_wrong(data: str | bytes, code: str) -> Non
     assert isinstance(answer, Malformed), answer
     assert answer.code == code
     assert set(answer.as_wire()["error"]) == {"code", "field", "expected", "got"}
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, 'said "' + "1" * 400 + '" and \\ ' + "2" * 400])
+def test_digits_within_a_text_are_no_number(text: str) -> None:
+    assert read({"info": text}).fields == {"info": text}
+
+
+def test_as_many_values_and_digits_and_levels_as_are_allowed_are_read() -> None:
+    assert isinstance(read({"info": [0] * 1999}), Info)
+    assert isinstance(read({"info": int("9" * 300)}), Info)
+    assert isinstance(read({"info": [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}), Info)
+    assert read({"info": [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}).code == "too_deep"
 
 
 def test_an_error_never_repeats_what_the_participant_wrote() -> None:

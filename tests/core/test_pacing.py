@@ -39,6 +39,21 @@ def test_after_a_pause_the_first_tick_is_due_at_once() -> None:
     assert clock.tick(5 * NS).late_ns == 0
 
 
+def test_pausing_and_starting_again_does_not_make_the_game_faster() -> None:
+    clock = FrameClock(rate=50, now_ns=0)
+    clock.tick(20_000_000)
+    clock.restart(now_ns=21_000_000)
+    assert clock.due_ns == 40_000_000
+
+
+def test_setting_the_rate_again_and_again_does_not_hold_the_game_up() -> None:
+    clock = FrameClock(rate=50, now_ns=0)
+    clock.tick(20_000_000)
+    for now_ms in range(21, 40):
+        clock.set_rate(50, now_ns=now_ms * 1_000_000)
+    assert clock.due_ns == 40_000_000
+
+
 def test_an_episodes_end_can_be_held() -> None:
     clock = FrameClock(rate=50, now_ns=0)
     clock.hold(now_ns=0, pause_ns=NS)

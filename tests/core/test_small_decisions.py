@@ -12,6 +12,7 @@ from hippogym.core.entries import OURS, Entries, Moment
 from hippogym.core.frame_header import LAST_OF_EPISODE, LAYOUT, FrameHeader
 from hippogym.core.frame_rate import FrameRate
 from hippogym.core.origins import may_connect
+from hippogym.core.plain import plainify
 from hippogym.core.rate_limit import TokenBucket
 
 MS = 1_000_000
@@ -36,6 +37,16 @@ def test_a_burst_is_allowed_and_a_flood_is_not() -> None:
     assert [bucket.allow(0) for _ in range(6)] == [True] * 5 + [False]
     assert bucket.allow(100 * MS)
     assert not bucket.allow(100 * MS)
+
+
+def test_a_bucket_gives_any_amount_that_is_left_and_a_refusal_costs_nothing() -> None:
+    bucket = TokenBucket(rate=1000, burst=300)
+    assert not bucket.take(0, 301)
+    assert bucket.take(0, 200)
+    assert not bucket.take(0, 101)
+    assert bucket.take(0, 100)
+    assert not bucket.take(49 * MS, 50)
+    assert bucket.take(50 * MS, 50)
 
 
 @given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=8), st.integers(1, 50))
@@ -143,6 +154,27 @@ LISTED = frozenset({"https://lab.example.org"})
 def test_only_pages_that_are_welcome_may_connect(origin: str | None, dev: bool, v2: bool, welcome: bool) -> None:
     decision = may_connect(origin, host="study.example.org", secure=True, listed=LISTED, dev=dev, v2=v2)
     assert decision is welcome
+
+
+@pytest.mark.parametrize(
+    ("host", "welcome"),
+    [("localhost:5000", True), ("192.168.1.5:5000", True), ("[fd00::1]:5000", True), ("labpc:5000", True)]
+    + [("labpc.local:5000", True), ("evil.example:5000", False), ("10.0.0.1.evil.example", False)],
+)
+def test_in_dev_a_host_header_with_a_strangers_domain_is_not_believed(host: str, welcome: bool) -> None:
+    origin = f"http://{host}"
+    assert may_connect(origin, host=host, secure=False, listed=LISTED, dev=True, v2=True) is welcome
+
+
+def test_what_a_client_says_cannot_push_what_the_agent_says_out_of_an_entry() -> None:
+    entries = Entries("t")
+    fields = {f"f{n}": [[] for _ in range(50_000)] for n in range(5)}
+    entries.add_input(fields, conn=1, received_ns=0, frame=None, t_client_ms=None)
+    entry = entries.build("tick", Moment(1, 2, 0, 1, 1, 30.0), {"observation": [1, 2]}, action={"name": "up"})
+    plain = plainify(entry, {})
+    assert plain["observation"] == [1, 2]
+    ours = plainify(entry[OURS], {})
+    assert ours["action"] == {"name": "up"}
 
 
 def test_an_entry_has_the_clients_fields_the_agents_over_them_and_ours_apart() -> None:

@@ -16,6 +16,13 @@ test('commands come in groups that people know; the study’s own last, in their
   assert.deepEqual(rate, ['fpsSet', 'fpsUp']);
 });
 
+test('what is an action of the environment is held, whatever its name; everything else is a command', () => {
+  const { more, groups, pad } = arrange(['start', 'hit', 'Stick', 'askRobot', 'up'], ['stick', 'hit', 'up', 'start']);
+  assert.deepEqual(more, ['hit', 'Stick']);
+  assert.deepEqual(groups, [['start'], ['askRobot']], 'Start is Start');
+  assert.deepEqual(pad, [[null, 'up', null]]);
+});
+
 test('requestUI, doubles and what is not a name are not shown', () => {
   assert.deepEqual(arrange(['requestUI', 'start', 'start', '', ' ', null, 3, {}]).groups, [['start']]);
 });

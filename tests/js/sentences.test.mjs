@@ -41,6 +41,12 @@ test('the server’s own words are used where it has some', () => {
   assert.equal(told.text, 'Put on your headphones.');
 });
 
+test('a stopping server is not said to stop twice', () => {
+  const told = (text) => scene('stopping', { done: { reason: 'server', text } }).text;
+  assert.equal(told('The server is stopping. What you did has been kept.'), 'What you did has been kept.');
+  assert.match(told('The server is stopping.'), /tell the researcher/);
+});
+
 test('a status of a later server is not an empty page', () => {
   assert.equal(state('somethingNew').name, 'starting');
 });

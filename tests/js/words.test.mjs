@@ -14,9 +14,12 @@ test('keys have the names that are printed on them', () => {
 });
 
 test('the names of actions are read as words', () => {
-  assert.equal(actionName('leftUp'), 'Left up');
+  assert.equal(actionName('leftUp'), 'Left and up');
   assert.equal(actionName('fire_main_engine'), 'Fire main engine');
-  assert.equal(actionName('upright'), 'Upright');
+  assert.equal(actionName('upright'), 'Up and right');
+  assert.equal(actionName('uprightfire'), 'Up, right and fire');
+  assert.equal(actionName('fire'), 'Fire');
+  assert.equal(actionName('upload'), 'Upload');
 });
 
 test('the legend shows what needs a key, and keeps several keys at once apart', () => {

@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import psutil
@@ -140,6 +139,19 @@ async def test_a_user_id_is_not_the_right_to_come_back(long_server) -> None:
         assert stranger["token"] != welcome["token"]
 
 
+async def test_who_comes_back_under_another_name_stays_who_they_were(long_server) -> None:
+    async with join(long_server.ws) as client:
+        welcome = await begin(client)
+    async with join(long_server.ws) as client:
+        await client.hello("bob", token=welcome["token"])
+        assert (await client.until("welcome"))["welcome"]["userId"] == "alice"
+        await client.until_frame()
+        await client.say(command="stop")
+        await client.until("done")
+    [file] = wait_for_files(long_server, 1)
+    assert {entry["userId"] for entry in plain_loop(file) if "userId" in entry} == {"alice"}
+
+
 @pytest.mark.parametrize("token", ["", "x", "A" * 32, "\ud800", "../../x"])
 async def test_a_wrong_token_begins_a_new_trial_and_says_so(long_server, token: str) -> None:
     async with join(long_server.ws) as client:
@@ -196,29 +208,34 @@ from tests.clients import join
 async def main():
     async with join({url!r}) as client:
         await client.hello()
+        token = (await client.until("welcome"))["welcome"]["token"]
         await client.say(command="start")
         await client.until_frame(5)
-        print("playing", flush=True)
+        print(token, flush=True)
         while True:
             await client.receive()
 asyncio.run(main())
 """
 
 
-def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
+async def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
     code = SILENT_CLIENT.format(root=str(ROOT), url=long_server.ws)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         try:
-            assert process.stdout.readline() == b"playing\n"
+            token = process.stdout.readline().decode().strip()
             process.send_signal(signal.SIGSTOP)
             connections = psutil.Process(long_server.process.pid).net_connections("tcp")
             assert [c for c in connections if c.status == psutil.CONN_ESTABLISHED]
             for _ in range(250):  # noticed within 20 s
-                time.sleep(0.1)
+                await asyncio.sleep(0.1)
                 here = psutil.Process(long_server.process.pid).net_connections("tcp")
                 if not [c for c in here if c.status == psutil.CONN_ESTABLISHED]:
                     break
             else:
                 raise AssertionError("the lost connection was not noticed")
+            async with join(long_server.ws) as client:
+                assert (await begin(client, token=token))["resumed"]
+                tick = client.frames[0].tick
+                assert (await client.until_frame(3)).tick > tick
         finally:
             os.kill(process.pid, signal.SIGKILL)

@@ -324,3 +324,64 @@ async def test_in_turn_mode_the_environment_waits_for_the_participant(tmp_path) 
             await client.until("done")
         first = wait_for_files(server, 2)[0]
     assert [entry["hippogym"]["action"]["name"] for entry in of_kind(plain_loop(first), "tick")] == ["go"] * 5
+
+
+WHOLE_TRIAL = """
+trial:
+  game: count-5
+  maxEpisodes: 3
+  dataFile: trial
+  actionSpace: [noop, up]
+  episodePause: 0
+"""
+
+
+async def test_with_one_file_for_the_trial_all_episodes_are_in_it(tmp_path) -> None:
+    study = write_study(tmp_path / "s", WHOLE_TRIAL, ROOT / "tests" / "agents" / "counting.py")
+    with serving(study) as server:
+        async with join(server.ws) as client:
+            await begin(client)
+            await client.say(command="start")
+            await client.until("done")
+        [file] = wait_for_files(server, 1)
+    entries = plain_loop(file)
+    assert [(e["hippogym"]["episode"], e["observation"]) for e in of_kind(entries, "tick")] == [
+        (episode, count) for episode in range(3) for count in range(1, 6)
+    ]
+    assert [entry["hippogym"]["seq"] for entry in entries] == list(range(len(entries)))
+
+
+async def test_the_websocket_is_accepted_on_any_path(server: RunningServer) -> None:
+    for path in ("/", "/ws", "/any/where?x=1"):
+        async with join(server.url.replace("http", "ws") + path) as client:
+            await begin(client)
+
+
+async def test_a_token_outside_hello_is_any_field(server: RunningServer) -> None:
+    async with join(server.ws) as client:
+        await begin(client)
+        await client.socket.send('{"token":"x","info":[' + "1e5," * 1900 + "0]}")
+        await client.say(command="start")
+        await client.until_frame(3)
+
+
+async def test_what_comes_after_stop_is_kept_and_changes_nothing(server: RunningServer) -> None:
+    async with join(server.ws) as client:
+        await begin(client)
+        await client.say(command="stop")
+        await client.say(command="reset")
+        await client.until("done")
+    [file] = wait_for_files(server, 1)
+    assert of_kind(plain_loop(file), "end")[0]["hippogym"]["reason"] == "stopped"
+
+
+async def test_a_frame_is_drawn_once_however_often_that_is_said(server: RunningServer) -> None:
+    async with join(server.ws) as client:
+        await begin(client)
+        for _ in range(50):
+            await client.say(ack=1, t=1.0)
+        await client.say(command="stop")
+        await client.until("done")
+    [file] = wait_for_files(server, 1)
+    drawn = [note["frame"] for entry in plain_loop(file) for note in entry["hippogym"]["drawn"]]
+    assert drawn == [1]

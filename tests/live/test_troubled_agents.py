@@ -1,5 +1,6 @@
 """A trial that fails ends alone: its participant is told in a sentence, the researcher in the log."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -114,3 +115,17 @@ async def test_others_go_on_while_one_hangs(tmp_path: Path) -> None:
             assert well.frames[-1].tick >= before + 10
             await well.say(command="stop")
             assert (await well.until("done"))["done"]["reason"] == "stopped"
+
+
+async def test_a_server_that_stops_does_not_wait_for_an_environment_that_is_still_being_made(tmp_path: Path) -> None:
+    config = CONFIG.format(hook="start", kind="hang").replace("hookTimeout: 1", "hookTimeout: 600")
+    with serving(write_study(tmp_path / "s", config, ROOT / "tests/agents/troubled.py")) as server:
+        async with join(server.ws) as client:
+            await client.hello()
+            await client.until("welcome")
+            while "has joined" not in server.log:
+                await asyncio.sleep(0.02)
+            server.process.terminate()
+            assert (await client.until("done"))["done"]["reason"] == "server"
+            assert await client.until_closed() == 1012
+        assert await asyncio.to_thread(server.process.wait, 15) == 0

@@ -29,17 +29,21 @@ const LABELS = {
 
 /**
  * pad: rows of three, null where a place stays empty; rows without any control are left out.
+ * more: what else is an action of the environment (`actions` names them all); held like the pad's.
  * groups: the command buttons, in the order people look for them; the study's own come last, in their own order.
  * rate: the parts of the frame-rate control.
  */
-export function arrange(names) {
+export function arrange(names, actions = []) {
   const wanted = new Set(names.filter((name) => typeof name === 'string' && name.trim() !== ''));
   const pad = PAD.map((row) => row.map((name) => (wanted.has(name) ? name : null)));
   const known = new Set([...PAD.flat(), ...GROUPS.flat(), ...RATE, ...NEVER_SHOWN]);
   const own = [...wanted].filter((name) => !known.has(name));
-  const groups = [...GROUPS.map((group) => group.filter((name) => wanted.has(name))), own];
+  const isAction = (name) => actions.some((action) => action.toLowerCase() === name.toLowerCase());
+  const commands = own.filter((name) => !isAction(name));
+  const groups = [...GROUPS.map((group) => group.filter((name) => wanted.has(name))), commands];
   return {
     pad: pad.filter((row) => row.some(Boolean)),
+    more: own.filter(isAction),
     groups: groups.filter((group) => group.length > 0),
     rate: RATE.filter((name) => wanted.has(name)),
   };

@@ -4,7 +4,7 @@
 //   phase      {name, welcomed}: connecting open lost expired replaced full stopping failed ended
 //   welcome    the server's welcome; `resumed` false means a new trial
 //   frame      a frame, as parsed in wire.js
-//   ui keyMap frameRate status display budget images instructions score notice error done   what the server told
+//   actions ui keyMap stepMode frameRate status display budget images instructions score notice error done   what the server told
 //   ping       {rttMs}
 //   sent, received   the text of each message, for the debug panels
 
@@ -189,9 +189,10 @@ export class Connection {
     }
     if (message.error) this.#takeError(message.error);
     if (message.welcome) this.#takeWelcome(message.welcome);
+    if (Array.isArray(message.actions)) this.#emit('actions', message.actions);
     if (Array.isArray(message.UI)) this.#emit('ui', message.UI);
     if (Array.isArray(message.keys)) this.#emit('keyMap', message.keys);
-    for (const event of ['frameRate', 'status', 'display', 'notice']) {
+    for (const event of ['stepMode', 'frameRate', 'status', 'display', 'notice']) {
       if (message[event]) this.#emit(event, message[event]);
     }
     if ('inputBudget' in message || 'usedInputBudget' in message) this.#takeBudget(message);

@@ -14,6 +14,7 @@ export class Controls {
   #rate = null;
   #buttons = new Map(); // command → button
   #names = [];
+  #actions = [];
   #state = null;
   #frameRate = null;
   #held;
@@ -25,13 +26,18 @@ export class Controls {
     this.#does = does;
   }
 
+  /** The environment's actions: a control with such a name is held, any other is a command. To be told before `show`. */
+  setActions(names) {
+    this.#actions = names;
+  }
+
   /** Replaces all controls by those named. */
   show(names) {
     if (JSON.stringify(names) === JSON.stringify(this.#names)) return;
     this.#names = names;
-    const { pad, groups, rate } = arrange(names);
+    const { pad, more, groups, rate } = arrange(names, this.#actions);
     this.#held.releaseAll();
-    this.#pad = buildPad(this.#padRoot, pad, this.#held);
+    this.#pad = buildPad(this.#padRoot, pad, more, this.#held);
     this.#buttons.clear();
     const elements = groups.map((group) => this.#group(group));
     this.#rate = rate.length ? this.#buildRate(rate) : null;

@@ -53,11 +53,19 @@ export function spokenKeyName(code, layout = null) {
 
 const isPad = (code) => /^Pad[A-Z]/.test(code);
 
-/** The name of an action or of a study's own button, as a label: `leftUp` → `Left up`. */
+/** The name of an action or of a study's own button, as a label: `main_engine` → `Main engine`, `upright` → `Up and right`. */
 export function actionName(name) {
   if (name === 'noop') return 'Do nothing';
-  const words = spaced(name.replaceAll('_', ' ')).trim();
+  const words = together(name) ?? spaced(name.replaceAll('_', ' ')).trim();
   return words ? words[0].toUpperCase() + words.slice(1) : name;
+}
+
+/** Several directions, or one with fire, written as one word; null for any other name. */
+function together(name) {
+  const joined = name.toLowerCase().replaceAll('_', '');
+  const parts = joined.match(/up|down|left|right|fire/g) ?? [];
+  if (parts.length < 2 || parts.join('') !== joined) return null;
+  return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
 function spaced(name) {

@@ -113,6 +113,7 @@ function visit(settings) {
     .on('phase', ({ name }) => {
       // What is still held when the connection comes back holds there, too.
       if (name === 'open' && !held.empty) connection.held(held.keys, held.controls);
+      if (name === 'full' || name === 'stopping') overlay.putToastAway(); // the card says it in more words
       show();
     })
     .on('status', (told) => {
@@ -120,6 +121,7 @@ function visit(settings) {
       show();
     })
     .on('done', (told) => (done = told))
+    .on('actions', (names) => panelControls.setActions(names))
     .on('ui', (names) => {
       panelControls.show(names);
       show();
@@ -130,6 +132,7 @@ function visit(settings) {
       keyboard.setKeyMap(keyMap);
       panels.setKeyMap(keyMap);
     })
+    .on('stepMode', (mode) => panels.setStepMode(mode))
     .on('display', (display) => panels.setDisplay(display))
     .on('score', (score) => panels.setScore(score))
     .on('budget', (budget) => panels.setBudget(budget))

@@ -14,7 +14,7 @@ export class Overlay {
     this.#onButton = onButton;
     byId('overlay-button').addEventListener('click', () => this.#onButton(this.#scene.button?.does));
     byId('toast-close').addEventListener('click', () => {
-      this.#hideToast();
+      this.putToastAway();
       onToastClosed();
     });
   }
@@ -64,10 +64,10 @@ export class Overlay {
     byId('toast').classList.add('shown');
     byId('toast-close').hidden = false;
     clearTimeout(this.#toastTimer);
-    this.#toastTimer = setTimeout(() => this.#hideToast(), TOAST_FOR_MS);
+    this.#toastTimer = setTimeout(() => this.putToastAway(), TOAST_FOR_MS);
   }
 
-  #hideToast() {
+  putToastAway() {
     clearTimeout(this.#toastTimer);
     byId('toast').classList.remove('shown');
     byId('toast-close').hidden = true;

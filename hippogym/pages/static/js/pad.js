@@ -1,14 +1,21 @@
-// The direction pad on the screen: held as long as a finger, a mouse button or a key is on it, several at a time.
+// The direction pad on the screen, and buttons for the environment's other actions: held as long as a finger, a mouse button or a key is on it, several at a time.
 
 import { controlLabel } from './arrange.js';
 import { icon } from './icons.js';
+import { actionName } from './keynames.js';
 
 const PRESS_KEYS = new Set(['Enter', 'Space']);
 
-export function buildPad(root, rows, held) {
-  root.replaceChildren(...rows.flat().map((name) => (name ? padButton(name) : document.createElement('span'))));
-  root.hidden = rows.length === 0;
-  root.dataset.rows = rows.length;
+export function buildPad(root, rows, more, held) {
+  const places = rows.flat().map((name) => (name ? directionButton(name) : document.createElement('span')));
+  if (more.length) {
+    const others = document.createElement('div');
+    others.className = 'others';
+    others.append(...more.map((name) => padButton(name, actionName(name))));
+    places.push(others);
+  }
+  root.replaceChildren(...places);
+  root.hidden = places.length === 0;
   const pressed = new Map(); // who presses (a pointer's id, or 'key') → name of the control
 
   function press(who, name) {
@@ -32,7 +39,7 @@ export function buildPad(root, rows, held) {
   const isPressed = (name) => [...pressed.values()].includes(name);
 
   function mark(name) {
-    root.querySelector(`[data-control="${name}"]`)?.classList.toggle('pressed', isPressed(name));
+    root.querySelector(`[data-control="${CSS.escape(name)}"]`)?.classList.toggle('pressed', isPressed(name));
   }
 
   root.onpointerdown = (event) => {
@@ -83,12 +90,18 @@ function nameOf(element) {
   return element?.closest?.('[data-control]')?.dataset.control ?? null;
 }
 
-function padButton(name) {
+function directionButton(name) {
+  const button = padButton(name, controlLabel(name), icon(name));
+  button.classList.add(name);
+  return button;
+}
+
+function padButton(name, label, face = label) {
   const button = document.createElement('button');
   button.type = 'button';
-  button.className = `pad-button ${name}`;
+  button.className = 'pad-button';
   button.dataset.control = name;
-  button.setAttribute('aria-label', controlLabel(name));
-  button.append(icon(name));
+  button.setAttribute('aria-label', label);
+  button.append(face);
   return button;
 }

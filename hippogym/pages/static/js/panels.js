@@ -11,6 +11,7 @@ export class Panels {
   #layout = null;
   #keyMap = [];
   #hasGamepad = false;
+  #inTurns = false;
 
   /** Rows of name and value; what is neither text nor number is shown as JSON, so that a mistake can be seen. */
   setDisplay(display) {
@@ -59,6 +60,12 @@ export class Panels {
     if (this.#layout) this.#showLegend();
   }
 
+  /** `turn`: the environment waits for each action. */
+  setStepMode(mode) {
+    this.#inTurns = mode === 'turn';
+    this.#showLegend();
+  }
+
   /** There is a gamepad now: what its buttons do is worth knowing. */
   gamepadArrived() {
     this.#hasGamepad = true;
@@ -66,7 +73,9 @@ export class Panels {
   }
 
   #showLegend() {
-    const { single, combined } = legendLines(this.#keyMap, this.#hasGamepad);
+    // Where time passes by itself, doing nothing needs no key; where it waits, that is a turn like any other.
+    const lines = this.#inTurns ? this.#keyMap : this.#keyMap.filter(({ action }) => action !== 'noop');
+    const { single, combined } = legendLines(lines, this.#hasGamepad);
     const together = single.length + combined.length <= MANY_COMBINATIONS;
     this.#fillLegend(byId('legend-single'), together ? [...single, ...combined] : single);
     this.#fillLegend(byId('legend-combined'), together ? [] : combined);

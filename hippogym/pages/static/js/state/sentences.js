@@ -78,7 +78,9 @@ const SCENES = {
 
   stopping: ({ done }) => ({
     title: 'The server is stopping',
-    text: done?.text || 'Your game has ended, and everything up to here is kept. Please tell the researcher.',
+    text:
+      (done?.text ?? '').replace(/^The server is stopping\.\s*/, '') || // which the title says
+      'Your game has ended, and everything up to here is kept. Please tell the researcher.',
     button: { label: 'Try again', does: 'connect' },
   }),
 
