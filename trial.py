@@ -213,10 +213,10 @@ class Trial:
     # -- what the participant did --------------------------------------------------------------------------------
 
     def handle_input(self, payload: bytes) -> None:
-        """A client's message, as it came: recorded, given to the agent, acted upon. At the end only recorded."""
+        """A client's message, as it came: recorded, given to the agent, acted upon."""
         conn, _, received_ns = packets.INPUT_HEAD.unpack_from(payload)
         message = self.decode(payload)
-        if message is None:
+        if isinstance(message, messages.Malformed):  # it was good before its token was taken out
             self.entries.add_rejected(None, conn, received_ns, self.screen.frame)
             return
         seq = self.entries.add_input(
@@ -244,12 +244,10 @@ class Trial:
             case messages.Keys() | messages.Action() if self.connected and conn == self.conn:  # else: put off too long
                 self.refuse(self.held.take(message, seq))
 
-    def decode(self, payload: bytes) -> messages.Message | None:
-        """None for what was good before its token was taken out, and is too large without it."""
+    def decode(self, payload: bytes) -> messages.Message | messages.Malformed:
         _, version, _ = packets.INPUT_HEAD.unpack_from(payload)
         text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
-        message = messages.decode(text, v2=version == 2, ui=self.ui)
-        return None if isinstance(message, messages.Malformed) else message
+        return messages.decode(text, v2=version == 2, ui=self.ui)
 
     def obey(self, command: str) -> None:
         """What the buttons do; those that are not here are the researcher's business."""
@@ -440,7 +438,7 @@ class Trial:
         self.channel.send_note(busy=None)
 
 
-def is_stop(message: messages.Message | None) -> bool:
+def is_stop(message: messages.Message | messages.Malformed) -> bool:
     return isinstance(message, messages.Command) and message.name == "stop"
 
 

@@ -26,6 +26,7 @@ class Entries:
     def __init__(self, trial: str) -> None:
         self._trial = trial
         self._input_seq = 0
+        self._built_fields: dict[str, Any] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -117,14 +118,15 @@ class Entries:
             "inputs": self._inputs,
         }
         entry = {**record, **{name: value for name, value in self._fields.items() if name not in record}, OURS: block}
+        self._built_fields = self._fields
         self._clear()
         return entry
 
     def put_back(self, entry: Mapping[str, Any]) -> None:
-        """An entry could not be kept: what the participant did and saw belongs into the next one."""
+        """The entry built last could not be kept: what the participant did and saw belongs into the next one."""
         block = entry[OURS]
         self._inputs = block["inputs"] + self._inputs
-        self._fields = {name: value for one in self._inputs for name, value in one["message"].items()}
+        self._fields = {**self._built_fields, **self._fields}
         self._sent = block["sent"] + self._sent
         self._drawn = block["drawn"] + self._drawn
         self._rejected += block["rejected"]

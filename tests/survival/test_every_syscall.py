@@ -60,6 +60,8 @@ def tally(points: list[Point]) -> str:
 
 def check_records(folder: Path, acks: list[str]) -> None:
     """After the repair every acknowledged entry is there, the files are legal, and nothing is left to repair."""
+    for told in folder.glob("*/*.json"):
+        assert told.with_suffix(".pkl").exists(), "a manifest stands beside a record that is not closed"
     repair(folder)
     found = set()
     for path in sorted(folder.glob("*/*.pkl")):
