@@ -99,14 +99,14 @@ def test_what_the_participant_did_leads_to_its_moment(replay: Page) -> None:
 def test_nothing_is_wider_than_a_phone_and_nothing_is_complained_about(
     address: str, new_context: Callable[..., BrowserContext]
 ) -> None:
+    said: list[str] = []
     for scheme in ("light", "dark"):
         page = new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme).new_page()
-        said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda problem: said.append(str(problem)))
         open_page(page, address)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
-        assert said == []
+    assert said == []
 
 
 def test_without_the_token_there_is_nothing(address: str, page: Page) -> None:
