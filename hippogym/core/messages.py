@@ -22,8 +22,10 @@ Common = tuple[Mapping[str, Any], int | None, float | None]  # what every Messag
 
 COMMANDS = ("start", "pause", "stop", "reset", "requestUI", "good", "bad", "trainOnline", "trainOffline")
 USER_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
-LONG_NUMBER = re.compile(rf"[-+.0-9eE]{{{MAX_DIGITS + 1}}}", re.ASCII)
-STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # an unclosed one ends with the text: linear time
+LONG_NUMBER = re.compile(
+    rf"(?<![-+.0-9eE])[-+.0-9eE]{{{MAX_DIGITS + 1}}}"
+)  # tried only where a run begins: linear time
+STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # an unclosed one ends with the text: linear too
 
 
 @dataclass(frozen=True)

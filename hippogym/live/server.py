@@ -31,7 +31,7 @@ LARGEST_MESSAGE = 16 * MAX_MESSAGE_BYTES
 USER_TIMEOUT_MS = 15_000  # the kernel gives a silent peer up after this long
 UNSENT_BYTES = 128 * 1024  # frames wait in our box, where newer ones replace them, not in the kernel's buffer
 STOP_WITHIN_S = 20.0
-BACKLOG = 256  # how many connections are accepted in one round of the loop, and how many wait for that
+BACKLOG = 1024  # connections that wait to be accepted
 MOST_DESCRIPTORS = 65_536  # more is of no use, and some programs close every possible one when they start
 NO_DESCRIPTORS = "socket.accept() out of system resource"  # asyncio's words
 
@@ -49,7 +49,7 @@ def listen(address: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(where)
-        sock.listen(1024)
+        sock.listen(BACKLOG)
     except OSError as problem:
         sock.close()
         raise StartError(f"{address}, port {port}: {problem.strerror}. Another port: --port N.") from problem
@@ -137,7 +137,7 @@ class Server:
             ws_ping_timeout=8.0,
             ws_per_message_deflate=False,
             http=FencedHttp,
-            backlog=BACKLOG,
+            backlog=1,  # accepted in one round of the loop; see QuietServer.startup
             loop="asyncio",
             lifespan="off",
             log_config=None,
@@ -190,8 +190,15 @@ class QuietServer(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and say so.
+
+        asyncio takes one number for how many connections wait and for how often it tries to accept in a round. Without
+        free descriptors each try would fail and leave a timer that tries as often again, so it is told 1, and the
+        queue is made long afterwards.
+        """
         await super().startup(sockets)
+        for sock in sockets or []:
+            sock.listen(BACKLOG)
         self.listening.set()
 
     @contextlib.contextmanager

@@ -69,6 +69,7 @@ def test_what_has_arrived_is_not_sent_again(records, s3, proxy):
     assert len(proxy.seen) == before
 
 
+@pytest.mark.parametrize("store", ["rclone", pytest.param("moto", marks=pytest.mark.long)], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_request_costs_no_file_and_doubles_none(fault, records, s3, proxy, store, bucket):
     """The number of requests without a fault tells at which there can be one."""
@@ -93,7 +94,7 @@ def test_a_fault_at_any_request_costs_no_file_and_doubles_none(fault, records, s
     assert waiting(records) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_faults_in_a_row_cost_nothing_either(seed, records, s3, proxy, store, bucket):
     many_faults(seed, records, s3, proxy, store, bucket)
 

@@ -71,7 +71,8 @@ class LocalStorage:
     def keys(self, prefix: str) -> Iterator[str]:
         """Of all files below the folder."""
         with self._told():
-            found = [path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()]
+            below = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
+            found = [path.relative_to(self._root).as_posix() for path in below.rglob("*") if path.is_file()]
         yield from sorted(key for key in found if key.startswith(prefix) and not key.startswith(_UNFINISHED + "/"))
 
     def delete(self, key: str) -> None:
