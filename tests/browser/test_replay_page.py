@@ -70,13 +70,15 @@ def test_each_tick_has_its_own_picture(replay: Page) -> None:
     shades = set()
     for tick in range(1, 7):
         replay.keyboard.press("ArrowRight")
-        shown = f"replay.film.shown === {tick}"
+        shown = f"replay.film.shown === replay.episode.pictures[{tick}]"
         replay.wait_for_timeout(20)
         expect(replay.locator("#tick")).to_have_text(f"· tick {tick} of 20")
         for _ in range(200):
             if replay.evaluate(shown):
                 break
             replay.wait_for_timeout(20)
+        else:
+            pytest.fail(f"the picture of tick {tick} has not come")
         shades.add(replay.evaluate("replay.film.context.getImageData(30, 20, 1, 1).data[0]"))
     assert len(shades) > 2
 
