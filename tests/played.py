@@ -22,13 +22,17 @@ RATE = 2000.0  # frames per second that are asked for, and never reached
 
 
 class Player:
-    """Gives actions at random, says good and bad, looks at every frame, and stops after so many ticks."""
+    """Gives actions at random, says good and bad, looks at every frame, and stops after so many ticks.
 
-    def __init__(self, spec: dict[str, Any], ticks: int) -> None:
+    frames: acknowledges only so many, like somebody whose connection has become slow.
+    """
+
+    def __init__(self, spec: dict[str, Any], ticks: int, frames: int = 10**9) -> None:
         self.process = TrialProcess(play, spec, self._on_packet)
         self.ended: dict[str, Any] = {}
         self.actions: list[str] = []
         self._wanted, self._ticks, self._stopped = ticks, 0, False
+        self._frames = frames
         self._random = random.Random(spec["trial"])
 
     async def visit(self) -> dict[str, Any]:
@@ -67,7 +71,8 @@ class Player:
         now_ns = time.monotonic_ns()
         sent = [{"frame": header.frame, "conn": 1, "sent_ns": now_ns}]
         drawn = {"frame": header.frame, "conn": 1, "t_client_ms": now_ns / 1e6, "received_ns": now_ns}
-        self._note(sent=sent, skipped=0, drawn=drawn)
+        if header.frame <= self._frames:
+            self._note(sent=sent, skipped=0, drawn=drawn)
         self._ticks += header.tick > 0
         if self._ticks >= self._wanted:
             if not self._stopped:
@@ -80,12 +85,14 @@ class Player:
             self.say(command=self._random.choice(("good", "good", "bad")), frameId=header.frame)
 
 
-async def play_trial(study: Path, label: str, *, ticks: int = 40, user: str = "participant", **settings: Any) -> Path:
+async def play_trial(
+    study: Path, label: str, *, ticks: int = 40, frames: int = 10**9, user: str = "participant", **settings: Any
+) -> Path:
     """Play in a study; returns the folder of the trial's records."""
     spec = describe(load_study(study), study, study / "Trials", dev=True)
     spec |= {"trial": label, "participant": {"userId": user, "projectId": None}}
     spec["settings"] |= {"startingFrameRate": RATE, "maxFrameRate": RATE, **settings}
-    await Player(spec, ticks).visit()
+    await Player(spec, ticks, frames).visit()
     return study / "Trials" / label
 
 

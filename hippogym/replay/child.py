@@ -26,7 +26,7 @@ def replay_records(sock: socket.socket, spec: dict[str, Any]) -> None:
 
     spec: study, its folder; records, [[name, path], …]; wanted, the names whose outcomes are wanted; frames, whether
     their pictures are; digests, whether digests are wanted of all and not only of those that differ.
-    Notes that are sent: {at: [record, episode, tick]}, {episode: outcome}, {problem: sentence} or
+    Notes that are sent: {at: [record, episode, tick]}, {episode: outcome}, {problem: sentence, hook: name} or
     {over: {versions, agent_sha256}}.
     """
     settle_in()
@@ -35,7 +35,7 @@ def replay_records(sock: socket.socket, spec: dict[str, Any]) -> None:
     try:
         _replay(channel, spec)
     except AgentError as problem:
-        channel.send_note(problem=str(problem))
+        channel.send_note(problem=str(problem), hook=problem.hook)
     except ServerGone:
         return
 

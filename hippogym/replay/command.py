@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hippogym.data.terminal import harmless, messages
+from hippogym.errors import AgentError
 from hippogym.replay.trials import TrialRecords, find_study, find_trials
-from hippogym.replay.verdict import DIFFERS, NOT_DETERMINISTIC, NOT_REPLAYED, VERIFIED, Verdict, judge
+from hippogym.replay.verdict import DIFFERS, NOT_DETERMINISTIC, NOT_REPLAYED, VERIFIED, Verdict, judge, not_replayed
 
 EXIT = {VERIFIED: 0, DIFFERS: 1, NOT_REPLAYED: 1, NOT_DETERMINISTIC: 3}
 
@@ -41,9 +42,14 @@ def exit_code(verdicts: list[Verdict]) -> int:
 
 
 def judge_and_tell(trial: TrialRecords, study: Path) -> list[Verdict]:
-    """Replay one trial, and print a line for each of its episodes. Raises AgentError."""
-    with progress("replaying") as at_tick:
-        verdicts = judge(study, trial.records, trial.wanted, on_tick=at_tick)
+    """Replay one trial, and print a line for each of its episodes. Raises AgentError where no trial can be replayed."""
+    try:
+        with progress("replaying") as at_tick:
+            verdicts = judge(study, trial.records, trial.wanted, on_tick=at_tick)
+    except AgentError as problem:
+        if problem.hook == "load":
+            raise
+        verdicts = not_replayed(trial.wanted, str(problem))
     for verdict in verdicts:
         for line in lines_about(verdict):
             sys.stdout.write(f"{harmless(line, 500)}\n")
@@ -66,7 +72,8 @@ def lines_about(verdict: Verdict) -> Iterator[str]:
         case "not deterministic":
             yield f"{which}not deterministic, from tick {verdict.tick} on"
         case _:
-            yield f"{which}cannot be replayed after tick {verdict.tick}: {verdict.differences[0][1]}"
+            after = f" after tick {verdict.tick}" if verdict.ticks else ""
+            yield f"{which}cannot be replayed{after}: {verdict.differences[0][1]}"
     if verdict.status in (DIFFERS, NOT_DETERMINISTIC):
         for name, how in verdict.differences:
             yield f"  {name}: {how}"

@@ -4,8 +4,8 @@ The agent's functions are called as the trial called them, in the same order and
 render where there was a frame, display.
 """
 
-import hashlib
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from hippogym.core.plain import plainify
@@ -27,8 +27,7 @@ _REFUSED = {"error", "code"}
 class Replayer:
     """Takes the entries of a trial in order. ``finished`` holds the outcome of each episode that is over.
 
-    on_frame (may be set anew between records): is given a picture of every tick, also of those that the participant
-    was not shown; None: no more pictures are made than there were.
+    on_frame (may be set anew between records): is given every picture.
     """
 
     def __init__(self, agent: Agent, on_frame: OnFrame | None = None) -> None:
@@ -138,24 +137,23 @@ class Replayer:
             self._agent.display()
 
     def _look(self, now: Outcome, frame: object) -> None:
-        """Render where the trial did, and compare the picture; without what it was made with, only render."""
+        """Render where the trial did, and only there, as that may change the game; compare the picture."""
         if type(frame) is not dict:
             now.unencoded += 1
-            if self.on_frame is None:
-                return
+            return
         pixels = self._agent.render()
+        size = (pixels.shape[1], pixels.shape[0])
         image = b""
-        if self.on_frame is not None or (type(frame) is dict and self._quality is not None):
+        if self._quality is not None or self.on_frame is not None:
             image = encode_jpeg(pixels, self._quality or DEFAULT_QUALITY)
-        if type(frame) is dict and self._quality is None:
+        if self._quality is None:
             now.missing = "it does not say how its frames were made, so they were not compared"
-        elif type(frame) is dict:
-            size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-            seen = {**size, "bytes": len(image), "sha256": hashlib.sha256(image).hexdigest()}
+        else:
+            seen = {"width": size[0], "height": size[1], "bytes": len(image), "sha256": sha256(image).hexdigest()}
             now.compare("frame", self._tick, {name: frame.get(name, MISSING) for name in seen}, seen)
             now.frames += 1
         if self.on_frame is not None:
-            self.on_frame(now.number, self._tick, (pixels.shape[1], pixels.shape[0]), image)
+            self.on_frame(now.number, self._tick, size, image)
 
     def _raised(self, problem: AgentError, ours: Entry) -> None:
         """The agent raised: as it did then, or not."""

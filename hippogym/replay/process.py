@@ -74,8 +74,8 @@ def run_replay(
                     on_tick(name, episode, tick)
             case {"episode": outcome}:
                 run.outcomes.append(Outcome.from_note(outcome))
-            case {"problem": problem}:
-                raise AgentError("replay", str(problem))
+            case {"problem": problem, "hook": hook}:
+                raise AgentError(str(hook), str(problem))
             case {"over": about}:
                 run.about = about
     if not run.about:

@@ -50,6 +50,12 @@ def judge(
     return conclude(first, lambda: run_replay(study, records, wanted, digests=True, on_tick=on_tick))
 
 
+def not_replayed(wanted: frozenset[str], why: str) -> list[Verdict]:
+    """The verdicts about records with which nothing could be done."""
+    differences = (("record", why),)
+    return [Verdict(name, None, NOT_REPLAYED, 0, 0, 0, tick=0, differences=differences) for name in sorted(wanted)]
+
+
 def conclude(first: Run, again: Callable[[], Run]) -> list[Verdict]:
     """The verdicts after a first run. again: makes another run, with digests; called only where something differs."""
     runs = [first]

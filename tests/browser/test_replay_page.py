@@ -70,13 +70,15 @@ def test_each_tick_has_its_own_picture(replay: Page) -> None:
     shades = set()
     for tick in range(1, 7):
         replay.keyboard.press("ArrowRight")
-        shown = f"replay.film.shown === {tick}"
+        shown = f"replay.film.shown === replay.episode.pictures[{tick}]"
         replay.wait_for_timeout(20)
         expect(replay.locator("#tick")).to_have_text(f"· tick {tick} of 20")
         for _ in range(200):
             if replay.evaluate(shown):
                 break
             replay.wait_for_timeout(20)
+        else:
+            pytest.fail(f"the picture of tick {tick} has not come")
         shades.add(replay.evaluate("replay.film.context.getImageData(30, 20, 1, 1).data[0]"))
     assert len(shades) > 2
 
@@ -99,14 +101,14 @@ def test_what_the_participant_did_leads_to_its_moment(replay: Page) -> None:
 def test_nothing_is_wider_than_a_phone_and_nothing_is_complained_about(
     address: str, new_context: Callable[..., BrowserContext]
 ) -> None:
+    said: list[str] = []
     for scheme in ("light", "dark"):
         page = new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme).new_page()
-        said: list[str] = []
-        page.on("console", lambda message, said=said: said.append(message.text))
-        page.on("pageerror", lambda problem, said=said: said.append(str(problem)))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda problem: said.append(str(problem)))
         open_page(page, address)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
-        assert said == []
+    assert said == []
 
 
 def test_without_the_token_there_is_nothing(address: str, page: Page) -> None:

@@ -14,11 +14,12 @@ test("the newest moment at a time is found", () => {
 });
 
 test("an episode begins at 0, wherever its file began, and ticks may be missing", () => {
-  const moments = { t_s: [5, 6, 8], tick: [0, 1, 4] };
+  const moments = { t_s: [5, 6, 8], tick: [0, 1, 4], picture: [true, false, true] };
   const episode = new Episode({ episode: 1, rate: 10, moments, marks: [{ t_s: 4.5, kind: "key", text: "" }, { t_s: 7 }] });
   assert.deepEqual(episode.times, [0, 1, 3]);
   assert.deepEqual(episode.marks.map((mark) => mark.t_s), [0, 2]);
   assert.equal(episode.duration, 3.1);
+  assert.deepEqual(episode.pictures, [0, 0, 2]);
   assert.deepEqual([0, 1, 3, 4, 9].map((tick) => episode.ofTick(tick)), [0, 1, 1, 2, 2]);
   assert.deepEqual([-1, 0.5, 2.9, 99].map((time) => episode.at(time)), [0, 0, 1, 2]);
 });

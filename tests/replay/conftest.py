@@ -59,6 +59,11 @@ class Agent:
         return self.inner.reset(seed)
     def close(self): pass
 """
+SPARKS = """
+def render(env):  # as LunarLander does: what is drawn depends on how often something was drawn
+    env.drawn = getattr(env, "drawn", 0) + 1
+    return np.full((40, 60, 3), 7 * env.drawn % 256, np.uint8)
+"""
 WATCHES = """
 with open(os.path.join(os.path.dirname(__file__), "pids"), "a") as file:
     print(os.getpid(), os.environ.get("AWS_SECRET_ACCESS_KEY"), file=file)
@@ -73,6 +78,7 @@ VARIANTS = {
     + "def render(env): return np.full((40, 60, 3), int(abs(env.place[0]) * 20) % 256, np.uint8)\n"
     + LEARNS,
     "watches": GAME + WATCHES,
+    "sparks": GAME + SPARKS,
 }
 TICKS = 50  # two episodes and a half
 RATE = 200.0
@@ -117,8 +123,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
 
     async def play_all() -> dict[str, Played]:
         studies = {name: study_of(folder / name, "Game", agent) for name, agent in VARIANTS.items()}
+        slow = {"sparks": {"ticks": 14, "frames": 8}}
         folders = await asyncio.gather(
-            *(play_trial(study, name, ticks=TICKS, startingFrameRate=RATE) for name, study in studies.items())
+            *(
+                play_trial(study, name, **{"ticks": TICKS, **slow.get(name, {})}, startingFrameRate=RATE)
+                for name, study in studies.items()
+            )
         )
         return {name: Played(studies[name], at) for name, at in zip(studies, folders, strict=True)}
 

@@ -8,8 +8,9 @@ import pytest
 
 from hippogym.replay.command import lines_about
 from hippogym.replay.trials import find_trials
-from hippogym.replay.verdict import VERIFIED, judge
+from hippogym.replay.verdict import DIFFERS, VERIFIED, judge
 from tests.played import play_trial, study_of
+from tests.replay.conftest import Played, plain_loop
 
 FAMILIES = ("classic_control", "toy_text", "box2d")
 QUICK = ("CartPole-v1", "Taxi-v4", "ALE/Pong-v5", "LunarLander-v3")
@@ -47,6 +48,24 @@ async def replay(tmp_path: Path, game: str, ticks: int) -> None:
 @pytest.mark.parametrize("game", QUICK)
 async def test_what_was_played_comes_out_again(tmp_path: Path, game: str) -> None:
     await replay(tmp_path, game, 60)
+
+
+async def test_one_action_or_one_reward_that_was_changed_is_found_at_its_tick(tmp_path: Path) -> None:
+    study = study_of(tmp_path / "study", "CartPole-v1")
+    played = Played(study, await play_trial(study, "one", ticks=30))
+
+    def change_action(entries: list[dict]) -> None:
+        entries[5]["hippogym"]["action"]["value"] = 1 - entries[5]["hippogym"]["action"]["value"]
+
+    def change_reward(entries: list[dict]) -> None:
+        entries[6]["reward"] = 2.0
+
+    for name, change, what in (("action", change_action, "observation"), ("reward", change_reward, "reward")):
+        record = played.changed(tmp_path / name, change)
+        tick = plain_loop(record)[5 if name == "action" else 6]["hippogym"]["tick"]
+        (verdict,) = await asyncio.to_thread(judge, study, {record.name: record}, frozenset({record.name}))
+        assert (verdict.status, verdict.tick) == (DIFFERS, tick)
+        assert [found for found, _ in verdict.differences][0] == what
 
 
 @pytest.mark.long

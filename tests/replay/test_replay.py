@@ -164,7 +164,8 @@ def test_an_agent_that_raises_now_is_a_difference(played, tmp_path, capsys):
 def test_an_agent_that_cannot_be_used_is_said_in_a_sentence(played, tmp_path, capsys, agent, sentence):
     (tmp_path / "agent.py").write_text(agent)
     assert main(["replay", str(played["plain"].record), "--study", str(tmp_path)]) == 1
-    assert sentence in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert sentence in told.out + told.err
 
 
 def test_an_agent_that_hangs_is_ended(played, tmp_path):
@@ -188,8 +189,11 @@ def test_a_damaged_record_is_replayed_up_to_the_damage(played, tmp_path, capsys)
 def test_a_record_of_the_first_hippo_gym_cannot_be_replayed(played, tmp_path, capsys):
     old = tmp_path / "episode_0_user_someone"
     old.write_bytes(pickle.dumps({"observation": 1, "done": False}))
-    assert main(["replay", str(old), "--study", str(played["plain"].study)]) == 1
-    assert "does not say which game" in capsys.readouterr().err
+    shutil.copytree(played["plain"].folder, tmp_path / "trial")
+    code, out = replay(capsys, tmp_path, "--study", played["plain"].study)
+    assert code == 1
+    assert "cannot be replayed: the record does not say which game" in out
+    assert "episode 0: verified" in out, "the others are"
 
 
 @pytest.mark.parametrize("value", [None, {"__type__": "x"}, (1, 2, 3), 2**300, float("nan")])

@@ -15,6 +15,7 @@ from hippogym.core.frame_header import FrameHeader
 from hippogym.live.frames import encode_jpeg
 from hippogym.replay.picture import PANEL, Layout, draw
 from hippogym.replay.timeline import Mark, Moment, Timeline, kind_of, timelines
+from hippogym.replay.verdict import VERIFIED, judge
 from hippogym.replay.video import LAST_S, Film, Options, shown_times
 from tests.replay.conftest import plain_loop
 
@@ -40,6 +41,16 @@ def test_a_video_lasts_as_long_as_the_episode_and_shows_its_pictures(played, tmp
     place = plain_loop(played["plain"].record)[-2]["observation"][0]
     assert pictures[-1].mean() == pytest.approx(int(abs(place) * 20) % 256, abs=4), "the game draws its state as grey"
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_looking_at_a_replay_does_not_change_it(played):
+    seen: list[int] = []
+    sparks = played["sparks"]
+    records = {path.name: path for path in sorted(sparks.folder.glob("*.pkl"))}
+    verdicts = judge(sparks.study, records, frozenset(records), on_frame=lambda header, jpeg: seen.append(header.tick))
+    assert {verdict.status for verdict in verdicts} == {VERIFIED}
+    assert len(seen) == sum(verdict.frames for verdict in verdicts)
+    assert sum(verdict.unencoded for verdict in verdicts) > 10
 
 
 def test_inputs_are_drawn_below(played, tmp_path, capsys):

@@ -11,8 +11,10 @@ export class Episode {
     this.times = told.moments.t_s.map((t) => t - this.start);
     this.marks = told.marks.map((mark) => ({ ...mark, t_s: Math.max(0, mark.t_s - this.start) }));
     this.length = this.times.length;
-    const last = this.times[this.length - 1];
-    this.duration = Math.max(last + 1 / told.rate, 0.05);
+    // of a tick without a picture, what stays on the screen is the last one before
+    let last = -1;
+    this.pictures = told.moments.picture.map((is, index) => (is ? (last = index) : last));
+    this.duration = Math.max(this.times[this.length - 1] + 1 / told.rate, 0.05);
   }
 
   /** The index of the newest moment at a time in seconds. */

@@ -8,7 +8,7 @@ export class Film {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    this.pictures = new Map(); // index → promise of an ImageBitmap, null where there is none
+    this.pictures = new Map(); // index → promise of an ImageBitmap, null where it could not be had
     this.episode = null;
     this.wanted = -1;
     this.shown = -1;
@@ -20,12 +20,14 @@ export class Film {
     this.wanted = this.shown = -1;
   }
 
-  /** Show the picture of a moment, as soon as it is here, unless another one is wanted by then. */
-  async show(index, ahead) {
-    this.wanted = index;
+  /** Show what was on the screen at a moment, as soon as it is here, unless something else is wanted by then. */
+  async show(moment, ahead) {
     const episode = this.episode;
+    const index = (this.wanted = episode.pictures[moment]);
+    if (index < 0) return;
     const picture = this.get(index);
-    for (let next = index + 1; next <= index + (ahead ? AHEAD : 2) && next < episode.length; next += 1) this.get(next);
+    const end = Math.min(moment + (ahead ? AHEAD : 2), episode.length - 1);
+    for (let next = moment + 1; next <= end; next += 1) this.get(episode.pictures[next]);
     const image = await picture;
     if (image === null || episode !== this.episode) return;
     if (index !== this.wanted && Math.abs(this.shown - this.wanted) <= Math.abs(index - this.wanted)) return;
@@ -39,10 +41,7 @@ export class Film {
   }
 
   get(index) {
-    let picture = this.pictures.get(index);
-    if (picture === undefined) {
-      picture = this.episode.moments.picture[index] ? this.load(index) : Promise.resolve(null);
-    }
+    const picture = this.pictures.get(index) ?? this.load(index);
     this.pictures.delete(index);
     this.pictures.set(index, picture);
     if (this.pictures.size > KEPT) this.drop(this.pictures.keys().next().value);
