@@ -104,7 +104,7 @@ def kill_often(seed: int, records: Path, proxy: FaultProxy, store: Store, bucket
 
 
 def test_killed_again_and_again_it_comes_to_the_same_end(records, through_proxy, store, bucket):
-    kill_often(1, records, through_proxy, store, bucket, kills=6)
+    kill_often(1, records, through_proxy, store, bucket, kills=4)
 
 
 @pytest.mark.long
