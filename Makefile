@@ -25,6 +25,7 @@ check: .venv/dev-ready
 
 bench: .venv/dev-ready
 	$(BIN)/python -m benchmarks.play
+	$(BIN)/python -m benchmarks.recording
 
 screenshots: .venv/dev-ready
 	$(BIN)/python scripts/screenshots.py

@@ -33,6 +33,7 @@ TEMPLATE = REPOSITORY / "benchmarks" / "recording.template.md"
 PAGE = REPOSITORY / "docs" / "recording-cost.md"
 SIZES = {"100 B": 100, "30 KB": 30_000, "1 MB": 1_000_000}
 WARMUP_TICKS = 10
+FIGURES = ("p50_us", "p99_us", "cpu_us")
 
 Write = Callable[[dict[str, Any]], object]
 
@@ -82,21 +83,22 @@ def entry(tick: int, observation: np.ndarray) -> dict[str, Any]:
     return entries.build("tick", moment, record, action=action, late_ns=1000, missed_ticks=0, frame=frame)
 
 
-def costs_us(way: str, size_bytes: int, ticks: int, rate: float) -> list[float]:
-    """Microseconds that each tick waited for its record, at this many ticks a second."""
+def costs_us(way: str, size_bytes: int, ticks: int, rate: float) -> tuple[list[float], float]:
+    """Microseconds that each tick waited for its record, at this many ticks a second; and of CPU time, on average."""
     random = np.random.default_rng(1)
     observations = [random.integers(0, 256, size_bytes, np.uint8) for _ in range(8)]
-    costs = []
+    costs, cpu_ns = [], 0
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name, WAYS[way](Path(name)) as write:
         due_s = time.perf_counter()
         for tick in range(ticks + WARMUP_TICKS):
             made = entry(tick, observations[tick % 8])
-            began_ns = time.perf_counter_ns()
+            began_cpu_ns, began_ns = time.thread_time_ns(), time.perf_counter_ns()
             write(made)
             costs.append((time.perf_counter_ns() - began_ns) / 1e3)
+            cpu_ns += (time.thread_time_ns() - began_cpu_ns) * (tick >= WARMUP_TICKS)
             due_s = max(due_s + 1 / rate, time.perf_counter())
             time.sleep(due_s - time.perf_counter() if due_s > time.perf_counter() else 0)
-    return costs[WARMUP_TICKS:]
+    return costs[WARMUP_TICKS:], cpu_ns / ticks / 1e3
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -105,9 +107,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for number in range(arguments.rounds):
         for size in SIZES:
             for way in WAYS:
-                costs = costs_us(way, SIZES[size], arguments.ticks, arguments.rate)
+                costs, cpu = costs_us(way, SIZES[size], arguments.ticks, arguments.rate)
                 p50, p99 = (float(np.percentile(costs, percent)) for percent in (50, 99))
-                runs.append({"round": number, "size": size, "way": way, "p50_us": p50, "p99_us": p99})
+                figures = {"p50_us": p50, "p99_us": p99, "cpu_us": cpu}
+                runs.append({"round": number, "size": size, "way": way, **figures})
     return {
         "command": f"python -m benchmarks.recording {shlex.join(sys.argv[1:])}".rstrip(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -125,23 +128,22 @@ def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"size": size}
         for way in WAYS:
             here = [one for one in runs if (one["size"], one["way"]) == (size, way)]
-            row[way] = {figure: statistics.median(one[figure] for one in here) for figure in ("p50_us", "p99_us")}
+            row[way] = {figure: statistics.median(one[figure] for one in here) for figure in FIGURES}
         for way in ("ours", "flushed"):
-            row[way]["ratio_p50"] = row[way]["p50_us"] / row["bare"]["p50_us"]
+            row[way]["ratio"] = {figure: row[way][figure] / row["bare"][figure] for figure in FIGURES}
         summary.append(row)
     return summary
 
 
-HEADER = ("observation", "", "p50, µs", "p99, µs", "p50 / bare", "p99, part of a tick at 30/s")
+HEADER = ("observation", "", "p50, µs", "p99, µs", "CPU, µs", "p50 / bare", "p99 / bare", "CPU / bare")
 
 
 def rows(results: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for one in results["summary"]:
         for way in WAYS:
             figures = one[way]
-            ratio = f"{figures['ratio_p50']:.2f}" if "ratio_p50" in figures else ""
-            part = f"{figures['p99_us'] * 30 / 1e4:.2f} %"
-            yield one["size"], way, f"{figures['p50_us']:.0f}", f"{figures['p99_us']:.0f}", ratio, part
+            ratios = [f"{figures['ratio'][name]:.2f}" if "ratio" in figures else "" for name in FIGURES]
+            yield one["size"], way, *(f"{figures[name]:.0f}" for name in FIGURES), *ratios
 
 
 def page(results: dict[str, Any]) -> str:
