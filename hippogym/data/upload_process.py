@@ -30,6 +30,7 @@ from hippogym.logs import start_logging
 WORKERS = 4
 LOOK_EVERY_S = 1.0
 LOOK_WHEN_DRAINING_S = 0.2
+LONGEST_BETWEEN_LOOKS_S = 4.0  # in a folder so full that looking takes its time
 STATUS_EVERY_S = 1.0
 LEFT = 75  # EX_TEMPFAIL: nothing is lost, but not all is done
 STUCK = 70
@@ -117,7 +118,9 @@ class Uploading:
         if now_s >= self._look_s:
             waiting = [found for found in self._scan.look() if not self._spool.is_done(found.record)]
             self._queue.saw(waiting, now_s)
-            self._look_s = now_s + (LOOK_EVERY_S if self._deadline_s is None else LOOK_WHEN_DRAINING_S)
+            every_s = LOOK_EVERY_S if self._deadline_s is None else LOOK_WHEN_DRAINING_S
+            took_s = time.monotonic() - now_s
+            self._look_s = now_s + max(every_s, min(20 * took_s, LONGEST_BETWEEN_LOOKS_S))
             if self._deadline_s is not None and self._queue.nothing_more_to_do():
                 return LEFT if self._queue.found else 0
         if self._deadline_s is not None and now_s >= self._deadline_s:

@@ -1,6 +1,6 @@
 """What is uploaded next, decided without a clock, a disk or a store."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hippogym.data.backoff import MOST_S, Backoff
@@ -124,6 +124,7 @@ def test_it_is_done_when_all_is_verified_or_only_what_nobody_closed_is_left():
     assert queue.nothing_more_to_do() and list(queue.found) == [growing(10).record]
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_whatever_fails_for_however_long_everything_is_done_when_the_store_is_well(data):
     queue, now_s = UploadQueue(), 0.0
