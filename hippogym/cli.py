@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
     chosen = parser.parse_args(words)
     try:
-        return int(module.run(chosen))
+        code = int(module.run(chosen))
+        sys.stdout.flush()  # here, where a reader who has gone is expected, and not when Python ends
+        return code
     except HippoError as problem:
         sys.stderr.write(f"{problem}\n")
     except BrokenPipeError:  # somebody has read enough, as ``head`` does
