@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hippogym.live.worker import die_with_parent
 from tests.fault_proxy import FaultProxy, fault_proxy
 
 PATIENCE_S = 60.0
@@ -45,7 +46,7 @@ class Store:
         program, *arguments = commands[self.program]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAMS / program, *arguments], stdout=log, stderr=log, start_new_session=True
+                [PROGRAMS / program, *arguments], stdout=log, stderr=log, preexec_fn=die_with_parent
             )
         self._wait_until_it_listens()
 
