@@ -7,6 +7,7 @@ check       do not listen: check everything, play 20 ticks without a browser, sa
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import logging
 import sys
@@ -18,6 +19,8 @@ from hippogym import __version__
 from hippogym.config import Study, environment, load_study
 from hippogym.data.records_folder import claim
 from hippogym.data.recovery import repair
+from hippogym.data.upload_status import status
+from hippogym.data.uploader import Uploader
 from hippogym.data.versions import versions
 from hippogym.errors import HippoError
 from hippogym.live.certificates import Certificates
@@ -35,13 +38,17 @@ from trial import look_at_agent, play
 ADDRESS = "localhost"
 PORT = 5000
 CHECK_TICKS = 20
+LEFT = 75  # EX_TEMPFAIL of sysexits.h: nothing is lost, but not everything is done
 ORPHANS_S = 10.0  # the trials of a server that was killed have ended by then
 
 logger = logging.getLogger("communicator")
 
 
 def main() -> int:
-    """Run the command. Returns the exit code: 0 done, 2 something is not as it must be (said in a sentence)."""
+    """Run the command.
+
+    Returns the exit code: 0 done, 2 something is not as it must be, 75 records are left to upload; each is said.
+    """
     arguments = read_arguments()
     start_logging(plain=arguments.mode != "production")
     try:
@@ -87,11 +94,29 @@ def run(arguments: argparse.Namespace) -> int:
             logger.warning("%s", repaired)
         address = arguments.address or surroundings.ADDRESS or ADDRESS
         port = next(p for p in (arguments.port, surroundings.PORT, PORT) if p is not None)
-        with listen(address, port) as sock:
+        uploader = uploads(study, records, dev)
+        with listen(address, port) as sock, uploader or contextlib.nullcontext():
             spec = describe(study, folder, records, dev)
-            asyncio.run(build(study, spec, address, certificates).run(sock))
+            asyncio.run(build(study, spec, address, certificates, uploader).run(sock))
     logger.info("stopped")
-    return 0
+    return 0 if uploader is None else say_what_is_left(uploader, records)
+
+
+def uploads(study: Study, records: Path, dev: bool) -> Uploader | None:
+    """What brings the records to the study's bucket; None where they stay on this machine."""
+    project, place = study.project, study.project.awsSetup
+    if dev or not study.trial.s3upload or not project.useAWS or place is None:
+        return None
+    return Uploader(records, f"s3://{place.bucket}", project.id, place.region)
+
+
+def say_what_is_left(uploader: Uploader, records: Path) -> int:
+    """Returns the exit code: 0 everything is in the store, 75 something is not."""
+    if uploader.drained:
+        logger.info("%s", status(records))
+        return 0
+    logger.error("%s. They are kept in %s, and go up when the server is started again.", status(records), records)
+    return LEFT
 
 
 def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, Any]:
@@ -104,6 +129,7 @@ def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, 
         "step_mode": study.trial.stepMode,
         "action_buffer_lifespan": study.trial.actionBufferLifespan,
         "frame_rate": study.trial.startingFrameRate,
+        "jpeg_quality": study.trial.jpegQuality,
         "versions": versions(__version__),
     }
     return {
@@ -117,7 +143,9 @@ def describe(study: Study, folder: Path, records: Path, dev: bool) -> dict[str, 
     }
 
 
-def build(study: Study, spec: dict[str, Any], address: str, certificates: Certificates | None) -> Server:
+def build(
+    study: Study, spec: dict[str, Any], address: str, certificates: Certificates | None, uploader: Uploader | None
+) -> Server:
     """Name the concrete parts and put them together."""
     trial, dev, records = study.trial, bool(spec["dev"]), Path(spec["records"])
     limits = SessionLimits(trial.reconnectGrace, trial.stepTimeout, trial.hookTimeout, trial.memoryLimit * 2**20)
@@ -126,6 +154,10 @@ def build(study: Study, spec: dict[str, Any], address: str, certificates: Certif
         if not in_order:  # its process is gone, so nobody else writes there
             for repaired in await asyncio.to_thread(repair, records / name):
                 logger.warning("%s", repaired)
+
+    async def on_stopped(after_s: float) -> None:
+        if uploader is not None:
+            await asyncio.to_thread(uploader.drain, max(0.0, trial.uploadDeadline - after_s))
 
     def ready(port: int) -> None:
         scheme = "http" if certificates is None else "https"
@@ -150,6 +182,7 @@ def build(study: Study, spec: dict[str, Any], address: str, certificates: Certif
         routes=page_routes(PageSettings(study.project.id, name, tuple(origins), dev)),
         certificates=certificates,
         ready=ready,
+        on_stopped=on_stopped,
     )
 
 

@@ -30,6 +30,7 @@ from hippogym.live.channel import Channel, ServerGone, read_note
 from hippogym.live.display import Display
 from hippogym.live.inbox import Inbox
 from hippogym.live.screen import Screen
+from hippogym.live.spaces import read_spaces
 from hippogym.live.worker import settle_in
 from hippogym.logs import start_logging, trial_label
 
@@ -477,7 +478,8 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> Trial:
     ready = {"actions": list(table.names), "problems": list(table.problems), "default": table.default}
     channel.send_note(busy=None, ready=ready)
     actions = {"names": list(table.names), "values": list(table.values), "default": table.default}
-    header = {**spec["header"], "trial": spec["trial"], "participant": spec["participant"], "actions": actions}
+    about = {"trial": spec["trial"], "participant": spec["participant"]}
+    header = {**spec["header"], **about, "actions": actions, "spaces": read_spaces(agent.env)}
     recorder = Recorder(Path(spec["records"]) / spec["trial"], spec["trial"], per=settings["dataFile"])
     return Trial(agent, table, channel, recorder, {**spec, "header": header})
 

@@ -31,5 +31,17 @@ class RecordError(HippoError):
         self.disk_full = disk_full
 
 
+class StorageError(HippoError):
+    """A store did not take, give or delete what it was asked to; may be tried again.
+
+    The sentence names no key: keys hold participants' names. denied: the store says that we may not, so that
+    somebody has to change something.
+    """
+
+    def __init__(self, message: str, *, denied: bool = False) -> None:
+        super().__init__(message)
+        self.denied = denied
+
+
 class StartError(HippoError):
     """The server cannot start: port taken, certificate unusable, records folder not writable."""

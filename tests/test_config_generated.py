@@ -31,6 +31,7 @@ FULL = {
         "keys": {"ArrowLeft": "left"}, "defaultAction": "noop", "actionBufferLifespan": 1, "startingFrameRate": 30,
         "allowFrameRateChange": True, "frameRateStepSize": 5, "minFrameRate": 1, "maxFrameRate": 60,
         "ui": {"start": True, "good": False}, "instructions": ["Play."], "dataFile": "trial", "s3upload": True,
+        "uploadDeadline": 100,
         "seed": 1, "jpegQuality": 80, "reconnectGrace": 120, "maxParticipants": 16, "stepTimeout": 5, "hookTimeout": 60,
         "memoryLimit": 4096, "episodePause": 1,
     },

@@ -19,7 +19,7 @@ OLDER_SPELLINGS = {
 }
 """Still read, with a warning: where they stand → what to write instead."""
 
-_FOR_THE_SERVER = frozenset({"s3upload", "maxParticipants"})
+_FOR_THE_SERVER = frozenset({"s3upload", "uploadDeadline", "maxParticipants"})
 
 
 class Study(Section):

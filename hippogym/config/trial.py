@@ -103,6 +103,11 @@ class Trial(Section):
         meaning="Upload the files to `project.awsSetup.bucket`. False keeps them on the machine, where they are lost "
         "with a container. `dev` never uploads.",
     )  # fmt: skip
+    uploadDeadline: float = number(
+        100, 0, 3_600, example="uploadDeadline: 100",
+        meaning="Seconds, from the moment the server is told to stop, in which what waits to be uploaded may still go "
+        "up. What is left then stays in the records folder, and the server ends with the code 75.",
+    )  # fmt: skip
     seed: int | None = whole(
         None, 0, 2_147_483_647, example="seed: 1",
         meaning="Base of the episodes' seeds, so that every participant meets the same episodes. Absent: a fresh seed "

@@ -138,14 +138,14 @@ def _plain_pickles(file: IO[bytes], report: ReadReport) -> Iterator[dict[str, An
         while at < len(data):
             start = at
             try:
-                item, at = _one_pickle(data, start, offset)
+                items, at = _one_pickle(data, start, offset)
             except CutShortError:
                 break
             except TooLongError as problem:  # and where it ends, nobody knows
                 report.bytes = file.seek(0, os.SEEK_END)
                 yield DamagedRange(offset + start, report.bytes, f"refused: {problem}")
                 return
-            yield item
+            yield from items
         if at < len(data):
             wanted = 2 * (len(data) - at)
             if not more or wanted > _MAX_PLAIN_BYTES:
@@ -154,17 +154,20 @@ def _plain_pickles(file: IO[bytes], report: ReadReport) -> Iterator[dict[str, An
                 return
 
 
-def _one_pickle(data: bytes, start: int, offset: int) -> tuple[dict[str, Any] | DamagedRange, int]:
+def _one_pickle(data: bytes, start: int, offset: int) -> tuple[list[Any], int]:
+    """What the pickle at ``start`` holds: a dict; or the list of dicts that is a whole trial of the first HIPPO Gym."""
     try:
         value, end = load(data, start)
     except TooLongError:
         raise
     except RefusedError as problem:
         end = skip(data, start)
-        return DamagedRange(offset + start, offset + end, f"refused: {problem}"), end
+        return [DamagedRange(offset + start, offset + end, f"refused: {problem}")], end
+    if type(value) is list and all(type(each) is dict for each in value):
+        return value, end
     if type(value) is not dict:
-        return DamagedRange(offset + start, offset + end, "refused: an entry that is not a dict"), end
-    return value, end
+        return [DamagedRange(offset + start, offset + end, "refused: an entry that is not a dict")], end
+    return [value], end
 
 
 def _has_trailers(file: IO[bytes]) -> bool:

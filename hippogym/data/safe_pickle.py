@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hippogym.core.plain import MAX_NODES
+from hippogym.core.plain import MAX_BYTES, MAX_NODES
 from hippogym.data.safe_machine import MAX_OPCODES, CutShortError, Machine, RefusedError, TooLongError
 from hippogym.data.safe_opcodes import TABLE
 
@@ -23,6 +23,7 @@ __all__ = ["CutShortError", "RefusedError", "TooLongError", "load", "skip"]
 MAX_READ_DEPTH = 100
 
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_SIZED = frozenset({str, bytes, bytearray, np.ndarray})
 _LEAVES = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray, np.ndarray})
 
 
@@ -69,11 +70,15 @@ def _check_plain(value: object) -> None:
     Counts a value as often as it is reached: ten lists that each hold the next twice are a thousand values.
     """
     level: list[Any] = [value]
-    nodes = 0
+    nodes = size = 0
     for _ in range(MAX_READ_DEPTH):
         deeper: list[Any] = []
         for item in level:
             kind = type(item)
+            if kind in _SIZED:
+                size += item.nbytes if kind is np.ndarray else len(item)
+                if size > 2 * MAX_BYTES:
+                    raise RefusedError("too many bytes")
             if kind in _LEAVES or issubclass(kind, np.generic):
                 continue
             if kind not in _CONTAINERS:

@@ -10,7 +10,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,19 +87,24 @@ class LoopComplaints:
 
 @dataclass
 class Server:
-    """Everything that listens. ``ready`` is called with the port once participants may come."""
+    """Everything that listens. ``ready`` is called with the port once participants may come.
+
+    on_stopped: awaited after the last record has been closed, with the seconds that stopping has taken so far.
+    """
 
     sessions: Sessions
     welcome: Welcome
     routes: Sequence[BaseRoute]
     certificates: Certificates | None
     ready: Callable[[int], None]
+    on_stopped: Callable[[float], Awaitable[None]] | None = None
 
     async def run(self, sock: socket.socket) -> None:
-        """Serve until SIGINT or SIGTERM, then stop in order. A second signal ends the process at once.
+        """Serve until SIGINT or SIGTERM, then stop in order. A second SIGINT ends the process at once; a second
+        SIGTERM changes nothing, as those who send it send SIGKILL when they mean it.
 
         Stopping: nobody is let in any more → every trial is told, closes its record at the end of its tick and says
-        goodbye to its participant → connections are closed → the port is given back.
+        goodbye to its participant → connections are closed → the port is given back → ``on_stopped``.
         """
         allow_descriptors(8 * self.sessions.most + 256)
         asyncio.get_running_loop().set_exception_handler(LoopComplaints())
@@ -112,11 +117,14 @@ class Server:
                 await web.listening.wait()
                 self.ready(sock.getsockname()[1])
                 await stop.wait()
+                stopping_since_s = time.monotonic()
                 logger.info("stopping: %d participants are here", self.sessions.count)
                 killed = await self.sessions.stop(STOP_WITHIN_S)
                 if killed:
                     logger.error("%d trials did not end in time; their records are repaired at the next start", killed)
                 web.should_exit = True
+            if self.on_stopped is not None:
+                await self.on_stopped(time.monotonic() - stopping_since_s)
 
     def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
         endpoint = Endpoint(self.sessions, self.welcome)
@@ -151,6 +159,9 @@ class Server:
                 os._exit(1)
             stop.set()
 
+        def told_to_stop() -> None:
+            stop.set()
+
         def reload_certificates() -> None:
             assert self.certificates is not None and context is not None
             try:
@@ -159,7 +170,7 @@ class Server:
             except StartError as problem:
                 logger.error("certificates not reloaded, the old ones stay in use: %s", problem)
 
-        handlers = {signal.SIGINT: asked_to_stop, signal.SIGTERM: asked_to_stop}
+        handlers = {signal.SIGINT: asked_to_stop, signal.SIGTERM: told_to_stop}
         if context is not None:
             handlers[signal.SIGHUP] = reload_certificates
         for number, handler in handlers.items():

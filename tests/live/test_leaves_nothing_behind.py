@@ -111,7 +111,8 @@ def left_over(server: RunningServer) -> tuple[int, int, int]:
         with contextlib.suppress(psutil.NoSuchProcess):
             assert child.status() != psutil.STATUS_ZOMBIE or child.wait(PATIENCE_S) is None
             children += 1
-    return children, process.num_fds(), len(list(Path(tempfile.gettempdir()).glob("pymp-*")))
+    temporary = Path(process.environ()["TMPDIR"])
+    return children, process.num_fds(), len(list(temporary.rglob("*")))
 
 
 async def settled(server: RunningServer, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -126,7 +127,8 @@ async def settled(server: RunningServer, wanted: tuple[int, int, int]) -> tuple[
 
 @pytest.mark.timeout(300)
 async def test_200_visits_leave_no_process_no_descriptor_and_no_file(tmp_path: Path) -> None:
-    with serving(write_study(tmp_path / "s", CONFIG, ROOT / "tests/agents/counting.py")) as server:
+    study = write_study(tmp_path / "s", CONFIG, ROOT / "tests/agents/counting.py")
+    with tempfile.TemporaryDirectory(prefix="v-") as temporary, serving(study, env={"TMPDIR": temporary}) as server:
         for kind in KINDS:  # what is made once stays: the fork server, its pipes
             await kind(server)
         await settled(server, (2, 10_000, 10_000))

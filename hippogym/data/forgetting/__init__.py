@@ -1,0 +1,1 @@
+"""Removes a participant from everything that a study keeps, and proves it."""

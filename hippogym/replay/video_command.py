@@ -1,0 +1,42 @@
+"""``hippogym video``: an episode as mp4, at the pace at which it was played."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hippogym.data.terminal import harmless
+from hippogym.errors import RecordError
+from hippogym.replay.command import exit_code, lines_about, progress
+from hippogym.replay.timeline import timelines
+from hippogym.replay.trials import find_study, find_trials
+from hippogym.replay.verdict import VERIFIED
+from hippogym.replay.video import Options, make_video
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("where", metavar="FILE", type=Path, help="a record")
+    parser.add_argument("--out", type=Path, required=True, help="the new file, such as episode.mp4")
+    parser.add_argument("--inputs", action="store_true", help="draw what the participant did below the game")
+    parser.add_argument("--episode", type=int, help="of a record with several episodes only this one")
+    parser.add_argument("--longest-pause", type=float, metavar="SECONDS", help="cut longer pauses to so much")
+    parser.add_argument("--study", type=Path, help="folder of the agent.py to replay with (the record's own study)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns what ``hippogym replay`` would: 1 or 3 where the video does not show what was recorded."""
+    if arguments.where.is_dir():
+        raise RecordError(f"{arguments.where} is a folder; a video is made of one record")
+    (trial,) = find_trials(arguments.where)
+    lines = [line for line in timelines(arguments.where) if arguments.episode in (None, line.episode)]
+    if not lines:
+        raise RecordError(f"there is no such episode in {arguments.where}")
+    study = arguments.study or find_study(arguments.where)
+    options = Options(arguments.inputs, arguments.longest_pause)
+    with progress("replaying") as at_tick:
+        verdicts = make_video(study, trial.records, arguments.where.name, lines, arguments.out, options, at_tick)
+    for verdict in verdicts:
+        if verdict.status != VERIFIED:
+            for line in lines_about(verdict):
+                sys.stderr.write(f"{harmless(line, 500)}\n")
+    sys.stdout.write(f"{arguments.out}: {len(lines)} episodes, {sum(verdict.ticks for verdict in verdicts)} ticks\n")
+    return exit_code(verdicts)
