@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from hippogym.core import packets
 from hippogym.data.reader import read_entries
 from hippogym.data.recorder import Recorder
 from hippogym.data.recovery import repair
 from hippogym.errors import RecordError
-from hippogym.live.inbox import MOST_PUT_OFF_BYTES
+from hippogym.live.channel import Channel
+from hippogym.live.inbox import MOST_PUT_OFF_BYTES, Inbox
 from tests.clients import Client, join
 from tests.records import inputs, manifest, of_kind, plain_loop, trial_folders, wait_for_files
 from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
@@ -239,8 +242,27 @@ async def test_what_is_put_off_is_bounded_and_whoever_says_more_is_told(study: P
         entries = assert_all_is_kept(server, client)
     kept = [int(one["message"]["info"]) for one in inputs(entries) if "info" in one["message"]]
     assert kept == sorted(set(kept))
-    assert 1 < len(kept) <= MOST_PUT_OFF_BYTES // size_bytes
+    assert MOST_PUT_OFF_BYTES // size_bytes <= len(kept) < visits * each
     assert sum(entry["hippogym"]["rejected"] for entry in entries) == visits * each - len(kept) + visits
+
+
+def test_an_inbox_puts_off_so_much_and_gives_it_first() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inbox, large = Inbox(Channel(theirs)), bytes(MOST_PUT_OFF_BYTES // 2)
+        for _ in range(2):
+            assert [inbox.put_off(packets.INPUT, payload) for payload in (large, b"1", large, b"2")] == [
+                True,
+                True,
+                False,
+                True,
+            ]
+            ours.sendall(packets.pack(packets.INPUT, b"3") + packets.pack(packets.NOTE, b"{}"))
+            inbox.receive(None)
+            assert [payload for _, payload in inbox.take_new()] == [b"3", b"{}"]
+            ours.sendall(packets.pack(packets.INPUT, b"4"))
+            inbox.receive(None)
+            assert [payload for _, payload in inbox.take()] == [large, b"1", b"2", b"4"]
 
 
 # -- before anything listens -----------------------------------------------------------------------------------------
