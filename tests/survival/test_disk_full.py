@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from hippogym.core import packets
 from hippogym.data.reader import read_entries
 from hippogym.data.recorder import Recorder
 from hippogym.data.recovery import repair
 from hippogym.errors import RecordError
-from hippogym.live.inbox import MOST_PUT_OFF_BYTES
+from hippogym.live.channel import Channel
+from hippogym.live.inbox import MOST_PUT_OFF_BYTES, Inbox
 from tests.clients import Client, join
 from tests.records import inputs, manifest, of_kind, plain_loop, trial_folders, wait_for_files
 from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
@@ -117,7 +120,7 @@ async def test_who_begins_or_comes_back_while_the_disk_is_full_is_told(study: Pa
                 disk.make_room(server)
                 await again.until_frame(1)
                 await v1.until_frame(1)
-                while v1.all("display")[-1] != {}:  # the sentence is taken back, before or after the frame
+                while v1.all("display")[-1] != {}:
                     await v1.receive()
                 for client in (again, v1):
                     await client.say(command="start")
@@ -212,26 +215,54 @@ async def test_sigterm_ends_the_pause_and_everybody_is_told(study: Path, disk: D
 
 
 async def test_what_is_put_off_is_bounded_and_whoever_says_more_is_told(study: Path) -> None:
-    disk, size_bytes, sent = SmallFiles(), 60_000, 25
+    """Who comes back has a new budget of bytes; so by coming back often enough one can say too much."""
+    disk, size_bytes, visits, each = SmallFiles(), 60_000, 7, 3
     with serving(study) as server:
         async with join(server.ws) as client:
             await play(client)
+            token = client.all("welcome")[0]["token"]
             disk.fill(server)
             await told_of_the_pause(client)
-            for number in range(sent):
-                await client.say(info=str(number).rjust(size_bytes))
-            assert (await client.until("error"))["error"]["code"] == "too_many"
-            disk.make_room(server)
-            await client.until("notice")
-            await client.until_frame(3)
-            await client.say(command="stop")
-            await client.until("done")
+        for visit in range(visits):
+            async with join(server.ws) as client:
+                await client.hello("player-3000", token=token)
+                for number in range(each):
+                    await client.say(info=str(each * visit + number).rjust(size_bytes))
+                await client.say(nonsense="answered when all before has been passed on")
+                while "unknown_message" not in [error["code"] for error in client.all("error")]:
+                    await client.receive()
+                if visit == visits - 1:
+                    while "too_many" not in [error["code"] for error in client.all("error")]:
+                        await client.receive()
+                    disk.make_room(server)
+                    await client.until_frame(5)
+                    await client.say(command="stop")
+                    await client.until("done")
         wait_for_files(server, 1)
         entries = assert_all_is_kept(server, client)
     kept = [int(one["message"]["info"]) for one in inputs(entries) if "info" in one["message"]]
     assert kept == sorted(set(kept))
-    assert 1 < len(kept) <= MOST_PUT_OFF_BYTES // size_bytes
-    assert sum(entry["hippogym"]["rejected"] for entry in entries) >= 1
+    assert MOST_PUT_OFF_BYTES // size_bytes <= len(kept) < visits * each
+    assert sum(entry["hippogym"]["rejected"] for entry in entries) == visits * each - len(kept) + visits
+
+
+def test_an_inbox_puts_off_so_much_and_gives_it_first() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inbox, large = Inbox(Channel(theirs)), bytes(MOST_PUT_OFF_BYTES // 2)
+        for _ in range(2):
+            assert [inbox.put_off(packets.INPUT, payload) for payload in (large, b"1", large, b"2")] == [
+                True,
+                True,
+                False,
+                True,
+            ]
+            ours.sendall(packets.pack(packets.INPUT, b"3") + packets.pack(packets.NOTE, b"{}"))
+            inbox.receive(None)
+            assert [payload for _, payload in inbox.take_new()] == [b"3", b"{}"]
+            ours.sendall(packets.pack(packets.INPUT, b"4"))
+            inbox.receive(None)
+            assert [payload for _, payload in inbox.take()] == [large, b"1", b"2", b"4"]
 
 
 # -- before anything listens -----------------------------------------------------------------------------------------
