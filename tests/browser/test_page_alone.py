@@ -70,6 +70,7 @@ def is_focused(page: Page, id: str) -> bool:
 def test_enter_starts_and_the_focus_goes_to_the_game(page: Page, server: FakeServer, complaints: list[str]):
     join(page, server)
     assert is_focused(page, "overlay-button"), "who plays by keyboard needs no mouse to begin"
+    server.wait_for(lambda message: message.get("ack") == 1)  # the sentence may be there before the picture is
     page.keyboard.press("Enter")
     start = server.wait_for(is_command("start"))
     assert start["browser"] == "Chrome"
