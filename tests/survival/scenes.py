@@ -1,18 +1,26 @@
 """What is killed at each of its system calls: scenes, each run by a fork of this process (see syscalls.py).
 
 A scene is a function (folder, ack). It calls ``ack(text)`` as soon as it has been promised something: an entry that is
-written, a record that is closed. Whoever adds one that moves files on (an upload) adds it to SCENES.
+written, a record that is closed, or that is in the store.
 
     python -m tests.survival.scenes     reads lines: NAME FOLDER ACKS, then go; answers with a pid, then its status
 """
 
+import functools
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hippogym.data.delivery import Delivery
 from hippogym.data.recorder import Recorder
+from hippogym.data.records_scan import RecordsScan
 from hippogym.data.recovery import repair
+from hippogym.data.spool import Spool
+from hippogym.data.storage import Storage, open_storage
+
+STORE = "SCENES_STORE"  # in the environment: where the scene of an upload uploads to
 
 Ack = Callable[[str], object]
 
@@ -42,7 +50,49 @@ def repair_all(folder: Path, ack: Ack) -> None:
     ack("repaired")
 
 
-SCENES: dict[str, Callable[[Path, Ack], None]] = {"record": record, "repair": repair_all}
+@functools.cache
+def the_store() -> Storage:
+    """Opened once, before the first fork."""
+    return open_storage(os.environ[STORE])
+
+
+def bring_up(folder: Path, storage: Storage) -> None:
+    """What the uploader does in one turn, below a key of the folder's own."""
+    spool = Spool(folder)
+    spool.open()
+    delivery = Delivery(folder, spool, storage, folder.name)
+    for found in RecordsScan(folder).look():
+        if found.closed and not spool.is_done(found.record):
+            delivery.finish(found)
+        elif not found.closed:
+            delivery.send_part(found.record)
+
+
+def upload(folder: Path, ack: Ack) -> None:
+    """An episode goes up in two parts while it is played, and as a whole when it is closed."""
+    recorder = Recorder(folder / "t-1", "t-1", fsync_every_s=1000)
+    recorder.open_episode(0, {})
+    for tick, kind in enumerate(("reset", "tick", "tick", "end")):
+        recorder.write(entry(kind, 0, tick))
+        ack(f"entry 0 {tick}")
+        if tick in (1, 2):
+            bring_up(folder, the_store())
+            ack(f"part {tick}")
+    recorder.close_episode("done", {})
+    ack("closed 0")
+    recorder.close()
+    bring_up(folder, the_store())
+    ack("uploaded")
+
+
+SCENES: dict[str, Callable[[Path, Ack], None]] = {"record": record, "repair": repair_all, "upload": upload}
+
+
+def rehearse() -> None:
+    """Whatever is imported and read only once is not a part of the scene; connections are."""
+    with tempfile.TemporaryDirectory() as folder:
+        upload(Path(folder), lambda text: None)
+    the_store().close()
 
 
 def play(name: str, folder: Path, acks: Path, begin: int) -> None:
@@ -55,6 +105,8 @@ def play(name: str, folder: Path, acks: Path, begin: int) -> None:
 
 
 def main() -> None:
+    if STORE in os.environ:
+        rehearse()
     while line := sys.stdin.readline():
         name, folder, acks = line.split()
         begin, let_it = os.pipe()

@@ -1,10 +1,12 @@
 """Kills a scene at a chosen system call, with strace: the call itself is not made any more."""
 
+import random
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +21,7 @@ CALLS = (
     "renameat,renameat2,link,linkat,symlinkat,unlink,unlinkat,rmdir,fchmod,fchmodat,chmod,flock,newfstatat,statx,"
     "getdents64,sendto,recvfrom,connect"
 )
+SOME = 12  # of the points, where all would take too long
 LINE = re.compile(r"^(?:\[pid +\d+\] |\d+ +)?(\w+)\(", re.MULTILINE)
 
 
@@ -85,3 +88,35 @@ class Stage:
 def acks_of(folder: Path) -> Path:
     """Where a scene says what it has been promised."""
     return folder.parent / f"{folder.name}.acks"
+
+
+def killed_everywhere(
+    tmp_path: Path,
+    scene: str,
+    prepare: Callable[[Path], object],
+    check: Callable[[Path, list[str]], None],
+    most: int | None = None,
+) -> None:
+    """Play the scene again and again on fresh folders, kill it at every call (or at most so many), and check."""
+    cut_off = 0
+    with Stage() as stage:
+        prepare(tmp_path / "whole")
+        points = stage.points(scene, tmp_path / "whole")
+        assert len(points) > 20
+        chosen = points if most is None else random.sample(points, most)
+        for number, point in enumerate(chosen):
+            folder = tmp_path / f"killed-{number}"
+            prepare(folder)
+            acks = stage.kill(scene, folder, point)
+            cut_off += "the end" not in acks
+            try:
+                check(folder, acks)
+            except AssertionError as problem:
+                raise AssertionError(f"killed at {point} of {tally(points)[:8000]}: {problem}") from problem
+            shutil.rmtree(folder)
+    print(f"{scene}: killed at {cut_off} of {len(points)} calls")
+    assert cut_off >= 0.9 * len(chosen), "strace did not kill it"  # the number of calls varies by one or two
+
+
+def tally(points: list[Point]) -> str:
+    return ", ".join(f"{point.call} {point.number}" for point in points)
