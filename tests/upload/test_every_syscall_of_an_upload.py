@@ -1,4 +1,4 @@
-"""Killed at each of its system calls, what writes, closes and uploads a record leaves what a restart brings to its end."""
+"""Whatever writes, closes and uploads a record may be killed at each of its system calls: a restart brings it to its end."""
 
 from pathlib import Path
 
