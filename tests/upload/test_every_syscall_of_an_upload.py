@@ -1,4 +1,4 @@
-"""Whatever writes, closes and uploads a record may be killed at each of its system calls: a restart brings it to its end."""
+"""What writes, closes and uploads a record may be killed at any of its system calls: a restart brings it to its end."""
 
 from pathlib import Path
 
