@@ -43,6 +43,7 @@ class Found:
 
     closed: False for a record that is still being written, or that no server has repaired yet.
     has_manifest: None where nobody has looked.
+    alone: it was asked for by its own name, so nothing is known of its neighbours.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Found:
     open_beside: Callable[[str], IO[bytes]] = field(repr=False)  # by the file's own name, in the same place
     closed: bool = True
     has_manifest: bool | None = None
+    alone: bool = False
 
     @property
     def file(self) -> str:
@@ -83,16 +85,32 @@ def find_records(where: str | Path, *, lost: bool = False) -> Iterator[Found]:
     left; opening them raises FileNotFoundError. Raises RecordError where there is nothing.
     """
     text = os.fspath(where)
-    if text.startswith("s3://"):
-        yield from records_in(open_store(text), lost=lost)
+    if is_address(text):
+        yield from _at_address(text, lost)
         return
     path = Path(text)
     if path.is_file():
-        yield _file(path.parent, "", path.name)
+        yield replace(_file(path.parent, "", path.name), alone=True)
     elif path.is_dir():
         yield from _records(_walk(path, ""), lost)
     else:
         raise RecordError(f"there is no file or folder {text}")
+
+
+def is_address(where: str | Path) -> bool:
+    """Whether it names a bucket, and not a path."""
+    return os.fspath(where).startswith("s3://")
+
+
+def _at_address(url: str, lost: bool) -> Iterator[Found]:
+    """All below it; or one record, where the address is that of a record."""
+    above, _, name = url.rpartition("/")
+    if above == "s3:/" or not is_record(name):
+        yield from records_in(open_store(url), lost=lost)
+        return
+    for found in records_in(open_store(above), name.partition(".")[0], lost=lost):
+        if found.name in (name, name + ".parts"):
+            yield replace(found, alone=True)
 
 
 def records_in(store: Store, prefix: str = "", *, lost: bool = False) -> Iterator[Found]:

@@ -131,6 +131,13 @@ def verified(records: Path) -> dict[Record, bool]:
     return {record: apart for record, apart in found if record is not None}
 
 
+def receipt(records: Path, record: Record) -> Entry | None:
+    """What the store has proved to have of a record; None where that is not known, or cannot be read."""
+    folder = records / FOLDER / "verified"
+    found = (_read(folder / _file_name(record, mark), record) for mark in ("", KEPT_APART))
+    return next((entry for entry in found if entry is not None), None)
+
+
 def receipts(records: Path) -> list[Entry]:
     """What the store has proved to have, record by record; reads every file of ``verified``."""
     folder = records / FOLDER / "verified"

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from hippogym.core.record_format import FORMAT, FORMAT_VERSION, HIPPO_KEY, Damage, Scanner
 from hippogym.data import manifest
@@ -18,6 +18,16 @@ from hippogym.errors import HippoError
 
 _CHUNK = 2**20
 _COUNTED = ("entries", "ticks", "bytes", "sha256", "trial")
+
+
+class Uploads(Protocol):
+    """What is known of uploads: see verify_uploads.py."""
+
+    def look_at(self, found: Found, verdict: "Verdict") -> None:
+        """Add what is wrong or odd about this record's copy."""
+
+    def rest(self) -> Iterator["Verdict"]:
+        """Verdicts on records that were uploaded, and are not here any more."""
 
 
 @dataclass
@@ -43,11 +53,13 @@ class Verdict:
         return not self.problems
 
 
-def verify(where: str | Path | Iterable[Found], *, copies: Store | None = None) -> Iterator[Verdict]:
+def verify(
+    where: str | Path | Iterable[Found], *, copies: Store | None = None, uploads: Uploads | None = None
+) -> Iterator[Verdict]:
     """A verdict on every record at a path or ``s3://`` address, in the order of their names; or on those given.
 
     copies: a place that should hold the same files, under names that end alike; each record is compared with its
-    copy byte by byte. Raises RecordError where there is nothing.
+    copy byte by byte. uploads: what is known of their way to the store. Raises RecordError where there is nothing.
     """
     copied = None if copies is None else _Copies(copies)
     episodes: dict[str, int] = {}  # of the folder that is being looked at: trial → its latest episode
@@ -57,7 +69,11 @@ def verify(where: str | Path | Iterable[Found], *, copies: Store | None = None) 
         _look_at_order(found, verdict, episodes)
         if copied is not None and found.closed:
             copied.compare(found, verdict)
+        if uploads is not None:
+            uploads.look_at(found, verdict)
         yield verdict
+    if uploads is not None:
+        yield from uploads.rest()
 
 
 def verify_record(found: Found) -> Verdict:
@@ -205,7 +221,7 @@ def _compare_with_manifest(found: Found, verdict: Verdict) -> None:
 def _look_at_order(found: Found, verdict: Verdict, episodes: dict[str, int]) -> None:
     """A trial's files are numbered without gaps; one that is gone shows by the next."""
     known = RECORD_NAME.fullmatch(found.file)
-    if known is None or known["stem"] == "trial":
+    if known is None or known["stem"] == "trial" or found.alone:
         return
     number = int(known["stem"].removeprefix("episode_"))
     trial = found.name.removesuffix(found.file) + (known["trial"] or "")
@@ -236,13 +252,14 @@ class _Copies:
             return
         try:
             with self._store.fetch(key) as file:
-                if _sha256(file) != verdict.sha256:
+                if sha256_of(file) != verdict.sha256:
                     verdict.problems.append("its copy is another file")
         except (OSError, HippoError) as problem:
             verdict.problems.append(f"its copy cannot be read: {problem}")
 
 
-def _sha256(file: IO[bytes]) -> str:
+def sha256_of(file: IO[bytes]) -> str:
+    """Of all that follows, as hex."""
     digest = hashlib.sha256()
     while data := file.read(_CHUNK):
         digest.update(data)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from hippogym.data.sources import is_address, is_record
 from hippogym.data.terminal import harmless, messages
 from hippogym.errors import AgentError
+from hippogym.replay.from_store import brought_here, trials_in_store
 from hippogym.replay.trials import TrialRecords, find_study, find_trials
 from hippogym.replay.verdict import DIFFERS, NOT_DETERMINISTIC, NOT_REPLAYED, VERIFIED, Verdict, judge, not_replayed
 
@@ -17,7 +19,7 @@ EXIT = {VERIFIED: 0, DIFFERS: 1, NOT_REPLAYED: 1, NOT_DETERMINISTIC: 3}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("where", metavar="FILE|DIR", type=Path, help="a record, or a folder of records")
+    parser.add_argument("where", metavar="FILE|DIR|s3://…", help="a record, a folder of records, or a bucket")
     parser.add_argument("--study", type=Path, help="folder of the agent.py to replay with (the record's own study)")
     parser.add_argument("--serve", action="store_true", help="show one record in the browser, on this machine only")
     parser.add_argument("--port", type=int, default=0, help="with --serve: the port (any that is free)")
@@ -25,14 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 where all is verified, 1 where something differs or cannot be replayed, 3 where chance is at work."""
-    study = arguments.study or find_study(arguments.where)
+    study = arguments.study or study_of(arguments.where)
     if arguments.serve:
         from hippogym.replay.serve import serve  # only now: it brings a web server with it
 
-        return serve(arguments.where, study, arguments.port)
-    verdicts = [verdict for trial in find_trials(arguments.where) for verdict in judge_and_tell(trial, study)]
+        with brought_here(arguments.where) as path:
+            return serve(path, study, arguments.port)
+    verdicts = [verdict for trial in _trials(arguments.where) for verdict in judge_and_tell(trial, study)]
     _sum_up(verdicts)
     return exit_code(verdicts)
+
+
+def study_of(where: str) -> Path:
+    """The study to replay with where none is named; for what lies in a bucket, the current folder."""
+    return Path() if is_address(where) else find_study(Path(where))
+
+
+def _trials(where: str) -> Iterator[TrialRecords]:
+    if not is_address(where):
+        yield from find_trials(Path(where))
+    elif is_record(where.rpartition("/")[2]):
+        with brought_here(where) as path:
+            yield from find_trials(path)
+    else:
+        yield from trials_in_store(where)
 
 
 def exit_code(verdicts: list[Verdict]) -> int:

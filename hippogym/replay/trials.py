@@ -37,11 +37,11 @@ def find_trials(where: Path) -> Iterator[TrialRecords]:
         found_any = True
         path = where / found.name
         if trial and next(iter(trial.values())).parent != path.parent:
-            yield _whole(trial)
+            yield whole_trial(trial)
             trial = {}
         trial[found.name] = path
     if trial:
-        yield _whole(trial)
+        yield whole_trial(trial)
     if not found_any:
         raise RecordError(f"there are no closed records in {where}")
 
@@ -63,7 +63,8 @@ def _one_file(path: Path) -> TrialRecords:
     return TrialRecords(records, frozenset({path.name}), number is not None and len(before) < number)
 
 
-def _whole(trial: dict[str, Path]) -> TrialRecords:
+def whole_trial(trial: dict[str, Path]) -> TrialRecords:
+    """All closed records of one trial, name → file."""
     in_order = dict(sorted(trial.items(), key=lambda one: (_number(one[1].name) or 0, one[0])))
     numbers = [number for path in in_order.values() if (number := _number(path.name)) is not None]
     return TrialRecords(in_order, frozenset(in_order), bool(numbers) and numbers != list(range(len(numbers))))
