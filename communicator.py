@@ -31,9 +31,10 @@ from hippogym.live.process import preload
 from hippogym.live.server import Server, listen
 from hippogym.live.session import SessionLimits
 from hippogym.live.sessions import Sessions
+from hippogym.live.trial_process import look_at_agent
 from hippogym.logs import start_logging
 from hippogym.pages.routes import PageSettings, page_routes
-from trial import look_at_agent, play
+from trial import play
 
 ADDRESS = "localhost"
 PORT = 5000

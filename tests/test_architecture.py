@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PARTS = ("core", "live", "data", "pages", "deploy")
 SHARED = ("config", "errors", "logs")
-JOINS = {"replay": ("live", "data", "pages")}  # what joins parts, as the top does; nobody but the top imports it
+JOINS = {
+    "replay": ("live", "data", "pages"),
+    "rehearse": ("live", "data", "pages"),
+}  # what joins parts, as the top does; nobody but the top imports it
 TOP = ("communicator", "trial", "updateProject", "agent", "hippogym.cli", "hippogym.__main__")
 FILES = sorted((ROOT / "hippogym").rglob("*.py"))
 NOT_IN_CORE = {
@@ -82,6 +85,8 @@ def test_core_is_told_and_never_asks(path: Path) -> None:
         ("replay", "trial", True),
         ("live", "hippogym.replay.episode", True),
         ("data", "hippogym.replay.episode", True),
+        ("rehearse", "hippogym.data.verify", False),
+        ("pages", "hippogym.rehearse.bot", True),
     ],
 )
 def test_an_arrow_that_points_the_wrong_way_is_seen(importer: str, imported: str, wrong: bool) -> None:

@@ -24,6 +24,13 @@ FULL = {
         "steps": {1: "consent.html", 2: "game", 3: "survey.html", "finalStep": "thanks.html"},
         "events": {"startServerStep": 1, "stopServerStep": 3},
         "awsSetup": {"bucket": "a-bucket", "region": "us-west-2", "rootDomain": "lab.example", "cpu": 2, "memory": 8},
+        "conditions": {
+            "slow": {"weight": 2, "quota": 20, "trial": {"startingFrameRate": 15}, "agent": {"skill": 0.5}},
+            "fast": None,
+        },
+        "assignment": {"method": "blocks", "blockSize": 6, "seed": 1, "giveBack": 30},
+        "endings": {"screenedOut": {"text": "Thank you.", "code": "NO", "redirect": "https://a.org/?cc={code}"}},
+        "resume": "restart", "attentionLimit": 1, "withdraw": True, "scripts": False, "recruiting": "prolific",
         "ssl": {"sslBucket": "a-bucket", "fullchain": "SSL/fullchain.pem", "privkey": "SSL/privkey.pem"},
     },
     "trial": {
@@ -45,6 +52,7 @@ WRONG_KINDS = {
 
 ACCEPTED_KINDS = {
     "trial.actionSpace": set(), "trial.keys": {"map"}, "trial.ui": {"map"}, "project.steps": {"map"},
+    "project.conditions": {"map", "map of maps"}, "project.endings": {"map"},
     "project.origins": {"list"}, "trial.instructions": {"text", "number text", "list"},
     "trial.game": {"number text"}, "project.id": {"number text"},
     "project.ssl.fullchain": {"number text"}, "project.ssl.privkey": {"number text"},
@@ -146,7 +154,7 @@ def test_a_deleted_setting_has_its_default_or_is_missed(setting, tmp_path):
         section = section[part]
     del section[setting.path[-1]]
     if setting.dotted == "project.steps":
-        del content["project"]["events"]
+        del content["project"]["events"], content["project"]["conditions"]
     result = load(content, tmp_path)
     if setting.dotted in ("trial.game", "project.awsSetup.bucket", "project.awsSetup.region"):
         assert f"{setting.dotted}: missing" in result

@@ -56,6 +56,8 @@ def test_every_setting_accepts_its_own_example(setting, tmp_path):
         content["project"]["useAWS"] = False
     if setting.path[:2] == ("project", "events"):
         content["project"]["steps"] = {1: "a.html", 2: "game", 3: "b.html", "finalStep": "b.html"}
+    if setting.path == ("project", "conditions"):
+        content["project"]["steps"] = {1: "game", "finalStep": "b.html"}
     if setting.path == ("trial", "s3upload"):
         content["project"] = {"awsSetup": {"bucket": "a-bucket", "region": "us-west-2"}}
     if setting.path == ("project", "useAWS"):

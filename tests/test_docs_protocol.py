@@ -31,9 +31,9 @@ def documented_codes() -> set[str]:
 
 
 def told_keys() -> set[str]:
-    """The keyword arguments of every ``tell(...)`` of the trial."""
-    tree = ast.parse((ROOT / "trial.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "tell"]
+    """The keyword arguments of every ``tell(...)`` of the trial and of what it is made of."""
+    nodes = (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "tell"]
     return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg}
 
 

@@ -111,6 +111,8 @@ def test_the_page_is_told_about_the_study():
         "projectName": "Pac-Man <& friends>",
         "origins": ["https://lab.example", "http://old.example:8080"],
         "dev": False,
+        "steps": False,
+        "scripts": False,
     }
 
 

@@ -34,7 +34,7 @@ def complaints(error: ValidationError, document: Document, tidied: Tidied) -> It
 def quoting_complaints(document: Document) -> Iterator[Problem]:
     """Names that YAML takes for something else, such as up: on or the key 1 in ui."""
     for path, read in document.unquoted_keys.items():
-        if path[:2] in _NAMES_AS_KEYS and len(path) == 3:
+        if path[-3:-1] in _NAMES_AS_KEYS:
             yield Problem(path, f"YAML reads {path[-1] or 'nothing'} as {read}; write it in quotes: '{path[-1]}'")
 
 
@@ -43,7 +43,7 @@ def _complaint(here: Path, finding: Finding, setting: Setting, document: Documen
     if finding.said:
         return Problem(path, finding.said)
     value, written = document.value(path), document.written.get(path)
-    is_text = finding.expected in _TEXT_INSIDE if finding.expected else setting.is_text
+    is_text = finding.is_text or (finding.expected in _TEXT_INSIDE if finding.expected else setting.is_text)
     words = f"found {found_words(value, written)}, expected {finding.expected or setting.expected}"
     return Problem(path, words + _hint(value, written, is_text))
 

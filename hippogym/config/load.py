@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from hippogym.config.complaints import complaints, quoting_complaints
 from hippogym.config.rules import findings
 from hippogym.config.schema import Study, setting_of
+from hippogym.config.study_pages import missing_pages
 from hippogym.config.tidy import Tidied, tidy
 from hippogym.config.yaml_lines import Document, NotYaml, Problem, read_yaml
 from hippogym.config.yaml_lines import Path as SettingPath
@@ -55,7 +56,7 @@ def _checked(document: Document, path: Path, sha256: str) -> tuple[Study, list[P
         raise _refusal(path, _with_lines(problems, document))
     warnings = [*tidied.warnings, *_placed(findings(study.project, study.trial, set(), "warning"), tidied)]
     if path.name == FILE:
-        warnings += _placed(_missing_pages(study, path.parent), tidied)
+        warnings += _placed(missing_pages(study, path.parent), tidied)
     return study, _with_lines(warnings, document)
 
 
@@ -82,18 +83,6 @@ def _without(values: dict[str, Any], wrong: set[SettingPath], path: SettingPath 
     if path == ():
         kept["trial"] = {"game": "?"} | kept.get("trial", {})
     return kept
-
-
-def _missing_pages(study: Study, folder: Path) -> list[Problem]:
-    """Steps whose file is not in StepFiles, neither as such nor as the first of a group (name-0.html)."""
-    missing = []
-    for step, file in study.project.steps.items():
-        if file is None or file == "game":
-            continue
-        page = folder / "StepFiles" / file
-        if not page.is_file() and not page.with_name(f"{page.stem}-0{page.suffix}").is_file():
-            missing.append(Problem(("project", "steps", step), f"StepFiles/{file} is not there"))
-    return missing
 
 
 def _placed(problems: Iterable[Problem], tidied: Tidied) -> list[Problem]:

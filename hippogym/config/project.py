@@ -1,12 +1,14 @@
 """The section ``project``: what the study is called, its steps, and where it is placed."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, model_validator
 
-from hippogym.config.fields import Section, flag, section, special, text, whole
-from hippogym.config.values import ORIGIN, Finding, Wrong, study_steps, web_origins
+from hippogym.config.arms import study_conditions, study_endings
+from hippogym.config.fields import Section, choice, flag, number, section, special, text, whole
+from hippogym.config.steps import StepValue, study_steps
+from hippogym.config.values import ORIGIN, Finding, Wrong, web_origins
 
 ID = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"
 LINE = r"^[^\n\t]*$"
@@ -18,6 +20,8 @@ STORED = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 MEMORY_GB = {1: (2, 8), 2: (4, 16), 4: (8, 30)}
 """Whole GB that a container may have, lowest and highest, for each number of vCPUs."""
 
+RECRUITING = ("prolific", "mturk", "sona", "none")
+
 _BUCKET = "the name of a bucket (3 to 63 lower-case letters, digits, - and .)"
 _STORED = "the key of a file in the bucket, such as SSL/fullchain.pem"
 
@@ -27,6 +31,12 @@ def _vcpus(value: object) -> int:
     if type(value) is not int or value not in MEMORY_GB:
         raise Wrong([Finding()])
     return value
+
+
+def _recruiting(value: object) -> str | None:
+    if value is not None and value not in RECRUITING:
+        raise Wrong([Finding()])
+    return value if isinstance(value, str) else None
 
 
 class AwsSetup(Section):
@@ -87,6 +97,29 @@ class Ssl(Section):
     )  # fmt: skip
 
 
+class Assignment(Section):
+    """How participants come into conditions and into groups of pages."""
+
+    method: Literal["balanced", "blocks", "random"] = choice(
+        "balanced", "balanced, blocks or random", example="method: blocks",
+        meaning="`balanced`: into the arm that has the fewest, counting those who are done and those under way. "
+        "`blocks`: shuffled blocks with every arm in its share. `random`: by lot, so the arms may differ.",
+    )  # fmt: skip
+    blockSize: int | None = whole(
+        None, 1, 10_000, example="blockSize: 4",
+        meaning="Participants in a block, with `blocks`. Absent: as few as give every arm its share.",
+    )  # fmt: skip
+    seed: int | None = whole(
+        None, 0, 2_147_483_647, example="seed: 1",
+        meaning="What all chance is drawn from. Absent: made at the first start, and kept with the answers.",
+    )  # fmt: skip
+    giveBack: float = number(
+        30, 1, 10_080, example="giveBack: 30",
+        meaning="Minutes without a sign of life after which an unfinished visit counts as abandoned, and its place in "
+        "an arm is given to somebody else.",
+    )  # fmt: skip
+
+
 class Project(Section):
     """The study as a project among others; all of it may be left out."""
 
@@ -123,11 +156,45 @@ class Project(Section):
         meaning="Web origins, beside the study's own, whose pages may connect, embed, style or be returned to. "
         "Compared exactly: lower case, no slash at the end, no :443.",
     )  # fmt: skip
-    steps: Annotated[Mapping[str, str | None], PlainValidator(study_steps)] = special(
+    steps: Annotated[Mapping[str, StepValue], PlainValidator(study_steps)] = special(
         {}, "a map from 1, 2, 3, … and finalStep to file names", shown="none: only the game",
         example="steps: {1: consent.html, 2: game, finalStep: thanks.html}",
         meaning="The participant's way: each number's page from StepFiles/, `game` for the game, nothing for a "
-        "default page. `finalStep` is required and may repeat the last one. `step` is read as an older spelling.",
+        "default page, or a map of details (below). `finalStep` is required and may repeat the last one. `step` is "
+        "read as an older spelling.",
+    )  # fmt: skip
+    conditions: Annotated[Mapping[str, Mapping[str, Any]], PlainValidator(study_conditions)] = special(
+        {}, "a map from names of conditions to what is different in each", shown="none",
+        example="conditions: {slow: {trial: {startingFrameRate: 15}}, fast: }",
+        meaning="The arms of the study. Each participant is in one of them, from the beginning to the end.",
+    )  # fmt: skip
+    assignment: Assignment = section(Assignment(), "How participants come into conditions and groups.")
+    endings: Annotated[Mapping[str, Mapping[str, Any]], PlainValidator(study_endings)] = special(
+        {}, "a map from complete, screenedOut, failedCheck, withdrew, fault and full to what is shown then",
+        shown="a sentence and a signed code", example="endings: {screenedOut: {text: Thank you for asking., code: SORRY-1}}",
+        meaning="How the study ends for a participant: a page of your own or a text, a code, an address to return to.",
+    )  # fmt: skip
+    resume: Literal["resume", "restart", "refuse"] = choice(
+        "resume", "resume, restart or refuse", example="resume: restart",
+        meaning="What happens to a game whose environment is gone (the participant came back too late, the trial "
+        "failed, the server was restarted). `resume`: a new trial with the episodes that are left. `restart`: with "
+        "all of them. `refuse`: the study ends for this participant, as `fault`.",
+    )  # fmt: skip
+    attentionLimit: int | None = whole(
+        None, 0, 1_000, example="attentionLimit: 1",
+        meaning="Attention checks that a participant may fail; one more ends the study, as `failedCheck`. Absent: "
+        "failed checks are only recorded.",
+    )  # fmt: skip
+    withdraw: bool = flag(
+        True, example="withdraw: True",
+        meaning="Every page has a button with which a participant leaves the study, and may have everything deleted.",
+    )  # fmt: skip
+    scripts: bool = flag(
+        False, example="scripts: False", meaning="Run the scripts of the step files. They can read all that is entered."
+    )
+    recruiting: Annotated[str | None, PlainValidator(_recruiting)] = special(
+        None, "prolific, mturk, sona or none", shown="recognised from the link", example="recruiting: prolific",
+        meaning="Where participants come from, which says how their links and codes look.",
     )  # fmt: skip
     events: Events = section(Events(), "Start and stop of a participant's server.")
     awsSetup: AwsSetup | None = section(None, "Where the study runs on AWS.")

@@ -4,16 +4,15 @@ Each rule is a function from the study to findings. A rule is left out where a s
 its complaint would be about a default that nobody wrote.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
-from hippogym.config.fields import Section
+from hippogym.config import study_rules, trial_rules
 from hippogym.config.project import MEMORY_GB, Project
-from hippogym.config.tidy import nearest_name
-from hippogym.config.trial import KNOWN_UI, Trial
-from hippogym.config.values import spelling_free
+from hippogym.config.steps import page_of
+from hippogym.config.trial import Trial
+from hippogym.config.trial_rules import held, named
 from hippogym.config.yaml_lines import Path, Problem
-from hippogym.core.action_names import is_noop
 
 
 class Rule(NamedTuple):
@@ -38,43 +37,12 @@ def _touches(name: str, wrong_names: set[str]) -> bool:
     return any(w == name or w.startswith(name + ".") or name.startswith(w + ".") for w in wrong_names)
 
 
-def _frame_rates(project: Project, trial: Trial) -> Iterator[Problem]:
-    if trial.minFrameRate > trial.maxFrameRate:
-        yield _out_of_order(trial, "minFrameRate", "maxFrameRate")
-    elif trial.minFrameRate > trial.startingFrameRate:
-        yield _out_of_order(trial, "minFrameRate", "startingFrameRate")
-    elif trial.startingFrameRate > trial.maxFrameRate:
-        yield _out_of_order(trial, "startingFrameRate", "maxFrameRate")
-
-
-def _out_of_order(trial: Trial, lower: str, higher: str) -> Problem:
-    """The complaint is about the one that is written; there is no line to point at for a default."""
-    if lower in trial.model_fields_set:
-        return Problem(("trial", lower), f"found {_held(trial, lower)}, expected no more than {_named(trial, higher)}")
-    return Problem(("trial", higher), f"found {_held(trial, higher)}, expected no less than {_named(trial, lower)}")
-
-
-def _named(section: Section, name: str) -> str:
-    return f"{name}, which is {_held(section, name)}"
-
-
-def _held(section: Section, name: str) -> str:
-    """The value that holds, and whether anybody wrote it."""
-    return f"{getattr(section, name):g}" + ("" if name in section.model_fields_set else " by default")
-
-
-def _step_size(project: Project, trial: Trial) -> Iterator[Problem]:
-    if trial.allowFrameRateChange and trial.frameRateStepSize > trial.maxFrameRate - trial.minFrameRate:
-        words = f"{trial.frameRateStepSize} is more than lies between minFrameRate and maxFrameRate"
-        yield Problem(("trial", "frameRateStepSize"), f"{words}; fpsUp and fpsDown will change nothing")
-
-
 def _memory(project: Project, trial: Trial) -> Iterator[Problem]:
     if project.awsSetup is not None:
         low, high = MEMORY_GB[project.awsSetup.cpu]
         if not low <= project.awsSetup.memory <= high:
-            held, cpu = _held(project.awsSetup, "memory"), _named(project.awsSetup, "cpu")
-            words = f"found {held}, expected {low} to {high} GB to go with {cpu}"
+            memory, cpu = held(project.awsSetup, "memory"), named(project.awsSetup, "cpu")
+            words = f"found {memory}, expected {low} to {high} GB to go with {cpu}"
             yield Problem(("project", "awsSetup", "memory"), words)
 
 
@@ -122,7 +90,7 @@ def _events_are_steps(project: Project, trial: Trial) -> Iterator[Problem]:
 
 
 def _the_game_has_its_server(project: Project, trial: Trial) -> Iterator[Problem]:
-    games = [int(key) for key, file in project.steps.items() if file == "game" and key != "finalStep"]
+    games = [int(key) for key, step in project.steps.items() if page_of(step) == "game" and key != "finalStep"]
     start, stop = project.events.startServerStep, project.events.stopServerStep
     if project.steps and not games:
         yield Problem(("project", "steps"), "no step is game, so participants will not play")
@@ -136,35 +104,6 @@ def _the_game_has_its_server(project: Project, trial: Trial) -> Iterator[Problem
         )
 
 
-def _named_actions_exist(project: Project, trial: Trial) -> Iterator[Problem]:
-    if trial.actionSpace is None:
-        return
-    names = list(trial.actionSpace)
-    known = {spelling_free(name) for name in names}
-    wanted: dict[Path, str | None] = {("trial", "keys", key): name for key, name in (trial.keys or {}).items()}
-    wanted["trial", "defaultAction"] = trial.defaultAction
-    for path, name in wanted.items():
-        if name is not None and spelling_free(name) not in known:
-            nearest = nearest_name(name, names)
-            hint = f"; did you mean {nearest}?" if nearest else ""
-            yield Problem(path, f"found {name!r}, expected a name from actionSpace{hint}")
-
-
-def _controls_are_meant(project: Project, trial: Trial) -> Iterator[Problem]:
-    for name in trial.ui:
-        nearest = None if name in KNOWN_UI else nearest_name(name, list(KNOWN_UI), likeness=0.85)
-        if nearest:
-            yield Problem(("trial", "ui", name), f"a button of your own; did you mean {nearest}?")
-
-
-def _idle_is_said(project: Project, trial: Trial) -> Iterator[Problem]:
-    names = trial.actionSpace
-    if isinstance(names, Mapping) and trial.stepMode == "realtime" and trial.defaultAction is None:
-        if not any(is_noop(name) for name in names):
-            words = "no action is called noop and there is no defaultAction: what holds when nobody acts is left open"
-            yield Problem(("trial", "actionSpace"), words)
-
-
 def _plain_http(project: Project, trial: Trial) -> Iterator[Problem]:
     for position, origin in enumerate(project.origins):
         local = origin.startswith(("http://localhost", "http://127.0.0.1", "http://[::1]"))
@@ -173,19 +112,42 @@ def _plain_http(project: Project, trial: Trial) -> Iterator[Problem]:
             yield Problem(("project", "origins", str(position)), words)
 
 
+def _of_trial(find: Callable[[Trial], Iterator[Problem]]) -> Callable[[Project, Trial], Iterator[Problem]]:
+    return lambda project, trial: find(trial)
+
+
+_FRAME_RATES = ("trial.minFrameRate", "trial.startingFrameRate", "trial.maxFrameRate")
+_STEPS = ("project.steps", "project.conditions")
+
 RULES = (
-    Rule(("trial.minFrameRate", "trial.startingFrameRate", "trial.maxFrameRate"), "problem", _frame_rates),
+    Rule(_FRAME_RATES, "problem", _of_trial(trial_rules.frame_rates)),
     Rule(("project.awsSetup.cpu", "project.awsSetup.memory"), "problem", _memory),
     Rule(("project.useAWS", "project.awsSetup"), "problem", _aws_is_described),
     Rule(("project.useAWS", "project.awsSetup.bucket"), "problem", _aws_needs("bucket")),
     Rule(("project.useAWS", "project.awsSetup.region"), "problem", _aws_needs("region")),
     Rule(("trial.s3upload", "project.useAWS", "project.awsSetup.bucket"), "problem", _upload_has_a_place),
     Rule(("project.steps", "project.events"), "problem", _events_are_steps),
-    Rule(("trial.actionSpace", "trial.keys", "trial.defaultAction"), "problem", _named_actions_exist),
-    Rule(("trial.frameRateStepSize", "trial.minFrameRate", "trial.maxFrameRate"), "warning", _step_size),
+    Rule(
+        ("trial.actionSpace", "trial.keys", "trial.defaultAction"),
+        "problem",
+        _of_trial(trial_rules.named_actions_exist),
+    ),
+    Rule(("trial", *_STEPS), "problem", study_rules.overridden_trials_hold),
+    Rule(_STEPS, "problem", study_rules.conditions_have_a_way),
+    Rule(_STEPS, "problem", study_rules.failures_lead_somewhere),
+    Rule(_STEPS, "problem", study_rules.comparisons_name_what_is_there),
+    Rule(
+        ("trial.frameRateStepSize", "trial.minFrameRate", "trial.maxFrameRate"),
+        "warning",
+        _of_trial(trial_rules.step_size),
+    ),
     Rule(("trial.s3upload", "project.awsSetup", "project.useAWS"), "warning", _upload_is_off),
     Rule(("project.steps", "project.events"), "warning", _the_game_has_its_server),
-    Rule(("trial.ui",), "warning", _controls_are_meant),
-    Rule(("trial.actionSpace",), "warning", _idle_is_said),
+    Rule(("trial.ui",), "warning", _of_trial(trial_rules.controls_are_meant)),
+    Rule(("trial.actionSpace",), "warning", _of_trial(trial_rules.idle_is_said)),
     Rule(("project.origins",), "warning", _plain_http),
+    Rule(("trial", *_STEPS), "warning", study_rules.overridden_trials_are_meant),
+    Rule(("project.conditions",), "warning", study_rules.one_arm_is_none),
+    Rule(("project.assignment",), "warning", study_rules.blocks_have_a_size),
+    Rule(_STEPS, "warning", study_rules.games_do_not_come_last),
 )

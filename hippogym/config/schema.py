@@ -9,7 +9,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hippogym.config.fields import Section, section
+from hippogym.config.overrides import FOR_THE_SERVER, overridden
 from hippogym.config.project import Project
+from hippogym.config.steps import final_page, plain_steps
 from hippogym.config.trial import Trial
 
 OLDER_SPELLINGS = {
@@ -18,8 +20,6 @@ OLDER_SPELLINGS = {
     ("trial", "allowFramRateChange"): "allowFrameRateChange",
 }
 """Still read, with a warning: where they stand → what to write instead."""
-
-_FOR_THE_SERVER = frozenset({"s3upload", "uploadDeadline", "maxParticipants"})
 
 
 class Study(Section):
@@ -34,10 +34,39 @@ class Study(Section):
     sha256: str
     warnings: tuple[str, ...] = ()
 
-    def trial_settings(self) -> dict[str, Any]:
-        """What the trial's process needs, as plain values that JSON can carry; ``projectId`` beside the trial's."""
-        names = [name for name in Trial.model_fields if name not in _FOR_THE_SERVER]
-        return {"projectId": self.project.id} | {name: _plain(getattr(self.trial, name)) for name in names}
+    def trial_settings(self, *overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """What the trial's process needs, as plain values that JSON can carry; ``projectId`` beside the trial's.
+
+        overrides: settings of the trial as a condition or a step writes them, the later before the earlier.
+        """
+        trial = overridden(self.trial, *overrides)
+        names = [name for name in Trial.model_fields if name not in FOR_THE_SERVER]
+        return {"projectId": self.project.id} | {name: _plain(getattr(trial, name)) for name in names}
+
+    def study_settings(self) -> dict[str, Any]:
+        """The way around the game as plain values that JSON can carry; ``core.study.way.build_way`` reads them.
+
+        ``steps`` is empty for a study that is only a game. A condition without steps of its own has None there.
+        """
+        project = self.project
+        plain: dict[str, Any] = _plain(
+            {
+                "id": project.id,
+                "name": project.name,
+                "steps": plain_steps(project.steps),
+                "final": {"page": final_page(project.steps)},
+                "conditions": {name: _condition(arm) for name, arm in project.conditions.items()},
+                "assignment": project.assignment.model_dump(),
+                "endings": project.endings,
+                "resume": project.resume,
+                "attentionLimit": project.attentionLimit,
+                "withdraw": project.withdraw,
+                "scripts": project.scripts,
+                "recruiting": project.recruiting,
+                "maxEpisodes": self.trial.maxEpisodes,
+            }
+        )
+        return plain
 
 
 @dataclass(frozen=True)
@@ -93,6 +122,18 @@ def _shown(info: FieldInfo) -> str:
     if info.default is None:
         return "absent"
     return f"{info.default:g}" if isinstance(info.default, float) else str(info.default)
+
+
+def _condition(arm: Mapping[str, Any]) -> dict[str, Any]:
+    own = arm.get("steps")
+    return {
+        "weight": float(arm.get("weight", 1.0)),
+        "quota": arm.get("quota"),
+        "trial": arm.get("trial", {}),
+        "agent": arm.get("agent", {}),
+        "steps": None if own is None else plain_steps(own),
+        "final": {"page": final_page(own)} if own is not None and "finalStep" in own else None,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -4,10 +4,10 @@ Older spellings are renamed with a warning, unknown names are refused with the n
 nothing behind its colon is as if it were not there.
 """
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
+from hippogym.config.nearest import nearest_name
 from hippogym.config.schema import BY_PATH, OLDER_SPELLINGS, SETTINGS
 from hippogym.config.yaml_lines import Document, Path, Problem
 
@@ -85,10 +85,3 @@ def _unknown(written: str, path: Path, so_far: int) -> str:
 
 def _names_in(path: Path) -> list[str]:
     return [setting.path[-1] for setting in SETTINGS if setting.path[:-1] == path]
-
-
-def nearest_name(written: str, names: list[str], likeness: float = 0.6) -> str | None:
-    """The known name that was probably meant: the same in another case, or else the most alike."""
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(written[:60].lower(), by_lower, n=1, cutoff=likeness)
-    return by_lower[close[0]] if close else None

@@ -25,11 +25,15 @@ MAX_ENTRIES = 1_000
 
 @dataclass(frozen=True)
 class Finding:
-    """One wrong thing in a setting. at: where inside it. said: the whole complaint, where "expected" will not do."""
+    """One wrong thing in a setting. at: where inside it. said: the whole complaint, where "expected" will not do.
+
+    is_text: whether text is expected there, so that a number only lacks its quotes.
+    """
 
     at: tuple[str, ...] = ()
     expected: str = ""
     said: str = ""
+    is_text: bool = False
 
 
 class Wrong(ValueError):
@@ -44,13 +48,13 @@ def action_space(value: object) -> tuple[str, ...] | Mapping[str, ActionValue]:
     """The ordered list of names (position = action), or the map from name to value."""
     if isinstance(value, list | tuple):
         wrong = [Finding((str(i),), ACTION_NAME) for i, name in enumerate(value) if not is_action_name(name)]
-        wrong += _too_many_or_none(value)
+        wrong += too_many_or_none(value)
         wrong += _same_twice(enumerate(value))
         return tuple(_sound(value, wrong))
     if isinstance(value, Mapping):
         wrong = [Finding((name,), ACTION_NAME) for name in value if not is_action_name(name)]
         wrong += [Finding((name,), ACTION_VALUE) for name, of in value.items() if not _is_action_value(of)]
-        wrong += _too_many_or_none(value)
+        wrong += too_many_or_none(value)
         wrong += _same_twice((name, name) for name in value)
         return dict(_sound(value, wrong))
     raise Wrong([Finding()])
@@ -63,7 +67,7 @@ def key_map(value: object) -> dict[str, str | None]:
     """
     if not isinstance(value, Mapping):
         raise Wrong([Finding()])
-    wrong = _too_many_or_none(value, least=0)
+    wrong = too_many_or_none(value, least=0)
     first: dict[frozenset[str], str] = {}
     for combination, action in value.items():
         codes = parse_combination(combination) if len(combination) <= 100 else None
@@ -80,28 +84,9 @@ def controls(value: object) -> dict[str, bool]:
     """From the name of a control on the page to whether it is shown."""
     if not isinstance(value, Mapping):
         raise Wrong([Finding()])
-    wrong = _too_many_or_none(value, least=0)
+    wrong = too_many_or_none(value, least=0)
     wrong += [Finding((name,), said=f"expected {UI_NAME}") for name in value if not _is_ui_name(name)]
     wrong += [Finding((name,), "true or false") for name, shown in value.items() if not isinstance(shown, bool)]
-    return dict(_sound(value, wrong))
-
-
-def study_steps(value: object) -> dict[str, str | None]:
-    """From "1", "2", … and "finalStep" to a file name, "game", or None for a default page."""
-    if not isinstance(value, Mapping):
-        raise Wrong([Finding()])
-    wrong = _too_many_or_none(value, least=0)
-    numbers = {int(key) for key in value if _is_step_number(key)}
-    for key, file in value.items():
-        if not _is_step_number(key) and key != "finalStep":
-            wrong.append(Finding((key,), said="expected a step's number from 1, or finalStep"))
-        if not _is_step_file(file):
-            wrong.append(Finding((key,), STEP_FILE))
-    missing = sorted(set(range(1, max(numbers, default=0) + 1)) - numbers)
-    if missing:
-        wrong.append(Finding(said=f"step {missing[0]} is missing; steps are numbered from 1 without gaps"))
-    if numbers and "finalStep" not in value:
-        wrong.append(Finding(said="finalStep is missing; where there are steps it says what comes last"))
     return dict(_sound(value, wrong))
 
 
@@ -110,7 +95,7 @@ def web_origins(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise Wrong([Finding()])
     wrong = [Finding((str(i),), ORIGIN) for i, origin in enumerate(value) if not _is_origin(origin)]
-    return tuple(_sound(value, wrong + _too_many_or_none(value, least=0)))
+    return tuple(_sound(value, wrong + too_many_or_none(value, least=0)))
 
 
 def instruction_texts(value: object) -> tuple[str, ...]:
@@ -123,7 +108,7 @@ def instruction_texts(value: object) -> tuple[str, ...]:
         for i, text in enumerate(texts)
         if not isinstance(text, str) or not 1 <= len(text.strip()) <= 10_000
     ]
-    return tuple(_sound(texts, wrong + _too_many_or_none(texts, least=0)))
+    return tuple(_sound(texts, wrong + too_many_or_none(texts, least=0)))
 
 
 def spelling_free(name: str) -> str | frozenset[str]:
@@ -148,17 +133,6 @@ def _is_ui_name(name: str) -> bool:
     return re.fullmatch(r"\w([\w -]{0,38}[\w-])?", name) is not None
 
 
-def _is_step_number(key: str) -> bool:
-    return re.fullmatch(r"[1-9][0-9]{0,3}", key) is not None
-
-
-def _is_step_file(file: object) -> bool:
-    """Nothing that could leave the folder: no slash, no leading dot, so no .. either."""
-    if file is None:
-        return True
-    return isinstance(file, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,99}", file) is not None
-
-
 def _is_origin(origin: object) -> bool:
     """Lower case, and without the port that the scheme implies, because that is what browsers send."""
     if not isinstance(origin, str) or len(origin) > 300:
@@ -171,7 +145,8 @@ def _is_origin(origin: object) -> bool:
     return port is None or (int(port) <= 65_535 and (scheme, port) not in {("https", "443"), ("http", "80")})
 
 
-def _too_many_or_none(entries: Any, least: int = 1) -> list[Finding]:
+def too_many_or_none(entries: Any, least: int = 1) -> list[Finding]:
+    """A finding where a list or a map has fewer entries than ``least``, or more than a study needs."""
     if least <= len(entries) <= MAX_ENTRIES:
         return []
     return [Finding(said=f"found {len(entries):,} entries, expected {least} to {MAX_ENTRIES:,}")]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
+from hippogym.core import messages, packets
 from hippogym.live.channel import Channel
 
 MOST_PUT_OFF_BYTES = 1 << 20  # as much as the server keeps for a trial that does not read
@@ -46,3 +47,10 @@ class Inbox:
         self._put_off_bytes += len(payload)
         self._put_off.append((kind, payload))
         return True
+
+
+def read_input(payload: bytes, ui: frozenset[str]) -> messages.Message | messages.Malformed:
+    """A client's message in an INPUT packet, as the server has read it. ui: the names of the controls it sees."""
+    _, version, _ = packets.INPUT_HEAD.unpack_from(payload)
+    text = payload[packets.INPUT_HEAD.size :].decode("utf-8", "surrogatepass")
+    return messages.decode(text, v2=version == 2, ui=ui)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from hippogym.pages.policy import content_policy
 
 STATIC = Path(__file__).parent / "static"
 
@@ -28,8 +29,6 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 
-ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class PageSettings:
@@ -37,12 +36,16 @@ class PageSettings:
 
     origins: other origins (``https://host[:port]``) that the page may talk to, take a style sheet from, lead on to, and
         be framed by. dev: servers on this machine are welcome too.
+    step_pages: the HTML of every page of the study's steps, as the browser will get it (cleaned); None: there are no
+        steps, only the game. scripts: whether the scripts in these pages may run.
     """
 
     project_id: str
     project_name: str
     origins: tuple[str, ...]
     dev: bool
+    step_pages: tuple[str, ...] | None = None
+    scripts: bool = False
 
 
 def page_routes(settings: PageSettings) -> list[BaseRoute]:
@@ -59,11 +62,13 @@ def page_routes(settings: PageSettings) -> list[BaseRoute]:
             "projectName": settings.project_name,
             "origins": list(settings.origins),
             "dev": settings.dev,
+            "steps": settings.step_pages is not None,
+            "scripts": settings.scripts,
         },
         ensure_ascii=False,
     )
     routes: list[BaseRoute] = [
-        Route("/", _constant(page.encode(), TYPES[".html"], headers), name="page"),
+        Route("/", _constant(page.encode(), TYPES[".html"], page_headers(settings)), name="page"),
         Route("/page-settings", _constant(told.encode(), "application/json", headers), name="page-settings"),
         Route("/healthz", _healthz(headers), name="healthz"),
     ]
@@ -76,21 +81,8 @@ def page_routes(settings: PageSettings) -> list[BaseRoute]:
 
 def strict_headers(settings: PageSettings) -> dict[str, str]:
     """The headers of every answer: nothing inline, nothing from elsewhere except what the study lists."""
-    origins = [_checked_origin(origin) for origin in settings.origins]
-    sockets = [re.sub("^http", "ws", origin, flags=re.IGNORECASE) for origin in origins]
-    local = ["ws://localhost:*", "http://localhost:*", "ws://127.0.0.1:*", "http://127.0.0.1:*"]
-    policy = {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'", *origins],
-        "img-src": ["'self'", "data:", "blob:"],
-        "connect-src": ["'self'", *sockets, *origins, *(local if settings.dev else [])],
-        "frame-ancestors": ["'self'", *origins],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'"],
-    }
     return {
-        "Content-Security-Policy": "; ".join(f"{name} {' '.join(values)}" for name, values in policy.items()),
+        "Content-Security-Policy": content_policy(settings.origins, dev=settings.dev),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
@@ -99,10 +91,12 @@ def strict_headers(settings: PageSettings) -> dict[str, str]:
     }
 
 
-def _checked_origin(origin: str) -> str:
-    if not ORIGIN.fullmatch(origin):
-        raise ValueError(f"{origin!r} is not an origin: https://host or https://host:port, nothing after it")
-    return origin
+def page_headers(settings: PageSettings) -> dict[str, str]:
+    """The headers of the page itself, into which the study's steps are put: they let in what stands inline there."""
+    policy = content_policy(
+        settings.origins, dev=settings.dev, step_pages=settings.step_pages, scripts=settings.scripts
+    )
+    return {**strict_headers(settings), "Content-Security-Policy": policy}
 
 
 def _static_files() -> list[tuple[str, bytes, str]]:
