@@ -1,4 +1,4 @@
-"""The bugs of planted.py, in the order of a record's way: written, closed, repaired, read, uploaded, used, forgotten."""
+"""The bugs of planted.py, along a record's way: written, closed, repaired, read, uploaded, used, forgotten."""
 
 from dataclasses import dataclass
 
@@ -164,8 +164,8 @@ BUGS = (
     Bug("the spool forgets what is on its way", "hippogym/data/spool.py",
         "                self._entries[entry.record] = entry\n", "                pass\n", (SPOOL, ARRIVAL)),
     Bug("what failed once is never tried again", "hippogym/data/upload_queue.py",
-        "        heapq.heappush(self._later, (trouble.backoff.failed(now_s), \"\" if job is None else job.name, job))\n",
-        "        trouble.backoff.failed(now_s)\n", (QUEUE,)),
+        "        heapq.heappush(self._later, (trouble.backoff.failed(now_s), ",
+        "        str((trouble.backoff.failed(now_s), ", (QUEUE,)),
     Bug("a store in trouble is asked again and again without a pause", "hippogym/data/backoff.py",
         "        self.due_s = now_s + wait_s * (0.5 + 0.5 * self._chance())\n", "        self.due_s = now_s\n",
         (QUEUE,)),
