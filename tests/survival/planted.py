@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.servers import ROOT
 from tests.survival.planted_bugs import BUGS, Bug
 
-COPIED = ("hippogym", "tests", "benchmarks", "examples", "docs", "StepFiles")
+LEFT_BEHIND = ("__pycache__", "node_modules", "Trials", ".*")
 LONGEST_S = 900.0
 
 
@@ -44,14 +44,8 @@ def fits(bug: Bug, root: Path = ROOT) -> bool:
 
 
 def copy_of_the_tree(to: Path) -> Path:
-    """Everything that the tests need; compiled files are left behind."""
-    to.mkdir()
-    for name in COPIED:
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-    for path in ROOT.iterdir():
-        if path.is_file():
-            shutil.copy(path, to / path.name)
-    return to
+    """Everything that the tests need; compiled files, records and what is hidden are left behind."""
+    return Path(shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*LEFT_BEHIND)))
 
 
 def plant(bug: Bug, tree: Path) -> Outcome:
