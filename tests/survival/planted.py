@@ -60,7 +60,7 @@ def plant(bug: Bug, tree: Path) -> Outcome:
         path.write_text(good, encoding="utf-8")
     if code not in (0, 1):
         raise RuntimeError(f"{bug.claim}: the tests did not run ({code}):\n{said[-2000:]}")
-    failed = [line.split()[1] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    failed = [line.split()[1] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR ")) and "::" in line]
     caught = failed[0].rpartition("::")[2] if code == 1 and failed else None
     return Outcome(bug, caught, time.monotonic() - began_s)
 
