@@ -182,8 +182,7 @@ BUGS = (
         "                        selector.unregister(orders_fd)\n",
         (UPLOADER,)),
     Bug("names of participants are in the log", "hippogym/data/storage/s3_problems.py",
-        "        return f\"it answers {status}{", "        return f\"{problem} it answers {status}{",
-        (ARRIVAL, STORAGE)),
+        "            return words, denied\n", "            return f\"{words} ({problem})\", denied\n", (ARRIVAL,)),
     # -- stopped -----------------------------------------------------------------------------------------------------
     Bug("SIGTERM ends the server at once", "hippogym/live/server.py",
         "        def told_to_stop() -> None:\n            stop.set()\n",
