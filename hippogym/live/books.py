@@ -24,6 +24,7 @@ from hippogym.errors import RecordError
 ELSEWHERE_S = 120.0
 MOST_BYTES = 64 * 2**20  # of one visit's answers, files included
 SEED = "assignment seed"
+PREVIEW_CODE = "PREVIEW"
 
 Event = dict[str, Any]
 
@@ -39,6 +40,9 @@ class LedgerBook(Ledger, Protocol):
 
     def events(self, visit_id: str) -> Iterator[Mapping[str, Any]]:
         """What has happened in a visit, in order."""
+
+    def log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add to what has happened in a visit."""
 
     def state(self) -> object:
         """Another value after every change."""
@@ -61,7 +65,7 @@ class PageText(Protocol):
 class Newcomer:
     """Somebody at the door. new_id, new_digest, stamp: for a visit that may have to be begun.
 
-    digest: of the token that was brought. user: what v1 calls the participant.
+    digest: of the token that was brought. user: what v1 calls the participant. client: what the browser says of itself.
     """
 
     link: Mapping[str, str]
@@ -72,6 +76,7 @@ class Newcomer:
     new_digest: str | None
     stamp: str
     user: str | None = None
+    client: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -159,6 +164,7 @@ class Books:
         site, user = (None, who.user) if who.user is not None else self._recognise(who.link)
         known = ledger.by_token(who.digest) if who.digest else self._of_v1(ledger, who)
         if known is not None and _goes_on(known.visit, user, who):
+            ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
             return known.visit, True
         earlier = self._earlier(ledger, user, now_s) if site is not None and user and not who.preview else None
         with self._placing(ledger) as allocation:
@@ -171,6 +177,7 @@ class Books:
                 visit = rules.end(self.way, visit, "full", now_s)
             visit = self._with_code(visit)
             ledger.create(visit, who.new_digest, placement.entries)
+            ledger.log_events(visit["id"], [{"t_s": now_s, "kind": "arrived", "client": dict(who.client)}])
             allocation.add(placement.entries)
             if earlier is not None:
                 gone = rules.supersede(earlier.visit, visit["id"], now_s)
@@ -332,6 +339,8 @@ class Books:
         """A visit that has just ended gets its code, in the same breath as its end is kept."""
         if visit["outcome"] is None or visit["code"] is not None:
             return visit
+        if visit["preview"]:
+            return {**visit, "code": PREVIEW_CODE}  # a link that anybody can change earns nobody a real one
         code = self.way.ending(visit["outcome"]).code
         if code == "none":
             return visit

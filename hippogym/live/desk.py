@@ -86,7 +86,12 @@ class Desk:
     # -- the pages' side -----------------------------------------------------------------------------------------
 
     async def arrive(
-        self, link: Mapping[str, str], token: str | None, preview: bool, door: Literal["page", "next"] = "page"
+        self,
+        link: Mapping[str, str],
+        token: str | None,
+        preview: bool,
+        door: Literal["page", "next"] = "page",
+        client: Mapping[str, Any] | None = None,
     ) -> Arrival:
         """Somebody has opened the study's link. Raises Refusal, RecordError."""
         new_token = _token()
@@ -98,6 +103,7 @@ class Desk:
             new_id=_new_id(),
             new_digest=_digest(new_token),
             stamp=_token(),
+            client=client or {},
         )
         visit, resumed = await self._arrive(who)
         return Arrival(token if resumed and token else new_token, resumed, await self._show(visit))
@@ -120,6 +126,10 @@ class Desk:
             trials = await self.keeper.read(lambda ledger: self.books.trials_of(ledger, visit_id))
             await self.erase(visit_id, trials)
         return self.views.of(visit)
+
+    async def check(self, token: str) -> None:
+        """Whether there is such a visit. Raises Refusal, RecordError."""
+        await self.find(token)
 
     async def find(self, token: str) -> Visit:
         """The visit of a token, who was heard of by this. Raises Refusal, RecordError."""

@@ -24,7 +24,8 @@ class Views:
     def of(self, visit: Visit) -> dict[str, Any]:
         """The view of a visit as it is now."""
         seen = rules.view(self.way, visit)
-        page = self.pages.get(seen.page) if seen.page is not None else None
+        superseded = seen.kind == "end" and seen.outcome is None
+        page = self.pages.get(seen.page) if seen.page is not None and not superseded else None
         step = seen.step
         return {
             "kind": seen.kind,

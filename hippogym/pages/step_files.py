@@ -131,5 +131,6 @@ def _assets(found: Mapping[str, Path], types: Mapping[str, str]) -> Iterator[tup
     for name, path in found.items():
         media_type = types.get(path.suffix.lower())
         if media_type is not None:
-            body = path.read_bytes() if path.stat().st_size <= IN_MEMORY else None
+            held = path.stat().st_size <= IN_MEMORY and not media_type.startswith(("audio", "video"))  # those in pieces
+            body = path.read_bytes() if held else None
             yield name, Asset(path, media_type, body)

@@ -158,7 +158,7 @@ class SqliteLedger:
                 (visit["id"], answer["step"], answer["stamp"], _json(answer)),
             )
         self.log_assignments(assignments)
-        self._log_events(visit["id"], events)
+        self.log_events(visit["id"], events)
         return True
 
     def forget(self, visit_id: str) -> None:
@@ -198,7 +198,8 @@ class SqliteLedger:
         for t_s, kind, detail in self._connection.execute(asked, (visit_id,)):
             yield {"t_s": t_s, "kind": kind, **json.loads(detail)}
 
-    def _log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+    def log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add to what has happened in a visit: ``t_s``, ``kind``, and whatever belongs to it."""
         rows = []
         for event in events:
             detail = {key: value for key, value in event.items() if key not in ("t_s", "kind", "visit")}
