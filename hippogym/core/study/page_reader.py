@@ -62,14 +62,14 @@ class _Open:
 
 
 class PageReader(HTMLParser):
-    """Reads a whole page at once. fields: the controls, in document order. tags: each with its first line.
+    """Reads a whole page at once. source: its text. fields: the controls, in order. tags: each with its first line.
 
     links: tag, what its ``src`` or ``href`` points to, and line. handlers: lines with an ``on…`` attribute.
     """
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
-        self._html = html
+        self.source = html
         self._line_starts = [0]
         for position, character in enumerate(html):
             if character == "\n":
@@ -95,9 +95,9 @@ class PageReader(HTMLParser):
         pieces, end = [], 0
         for start, length, tag, attributes in self._marked:
             kept = [(name, value) for name, value in attributes if name not in marks]
-            pieces += [self._html[end:start], _written(tag, kept)]
+            pieces += [self.source[end:start], _written(tag, kept)]
             end = start + length
-        return "".join([*pieces, self._html[end:]])
+        return "".join([*pieces, self.source[end:]])
 
     # What the parser calls
 
