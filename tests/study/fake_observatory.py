@@ -91,6 +91,7 @@ class FakeObservatory:
             "condition": ["advice", "no advice"][number % 2],
             "step": "game",
             "state": "paused" if trial in self.paused else "playing" if playing else "waiting",
+            "onHold": trial in self.paused,
             "episode": 1 + number % 3 if playing else None,
             "episodes": 3,
             "tick": tick,
@@ -195,10 +196,10 @@ class FakeDesk:
 
 
 @contextmanager
-def running(desk: FakeDesk) -> Iterator[FakeDesk]:
-    """The desk on a free port of this machine, in a thread, stopped in the end."""
+def running(desk: FakeDesk, port: int = 0) -> Iterator[FakeDesk]:
+    """The desk on a port of this machine (0: any free one), in a thread, stopped in the end."""
     config = uvicorn.Config(
-        desk.app(), host="127.0.0.1", port=0, log_level="critical", ws="websockets-sansio", lifespan="off",
+        desk.app(), host="127.0.0.1", port=port, log_level="critical", ws="websockets-sansio", lifespan="off",
         timeout_graceful_shutdown=1, ws_ping_interval=None,
     )  # fmt: skip
     server = uvicorn.Server(config)

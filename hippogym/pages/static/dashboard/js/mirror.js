@@ -146,8 +146,8 @@ export class Mirror {
     setText(byId('mirror-name'), person.user ?? person.trial);
     setText(byId('mirror-state'), stateName(person));
     setAttribute(byId('mirror-state'), 'data-state', stateDot(person));
-    setText(byId('mirror-pause'), person.state === 'paused' ? 'Go on' : 'Pause');
-    setAttribute(byId('mirror-pause'), 'data-does', person.state === 'paused' ? 'resume' : 'pause');
+    setText(byId('mirror-pause'), person.onHold ? 'Go on' : 'Pause');
+    setAttribute(byId('mirror-pause'), 'data-does', person.onHold ? 'resume' : 'pause');
     const facts = [
       ['Condition', person.condition],
       ['Step', person.step],

@@ -31,12 +31,14 @@ const STATES = {
 /** What a session's state is called; who has no connection is away. */
 export function stateName(person) {
   if (!person.connected) return 'away';
+  if (person.onHold) return 'held by you';
   return STATES[person.state] ?? person.state ?? UNKNOWN;
 }
 
 /** The state as the house style knows it, for its dot. */
 export function stateDot(person) {
   if (!person.connected) return 'lost';
+  if (person.onHold) return 'paused';
   return person.state === 'playing' || person.state === 'paused' ? person.state : 'waiting';
 }
 

@@ -99,7 +99,7 @@ export function inTrouble(person) {
 
 /** Playing at less than four fifths of the wanted rate. */
 export function tooSlow(person) {
-  return person.state === 'playing' && person.fps !== null && person.fps < 0.8 * (person.rate ?? 0);
+  return person.state === 'playing' && !person.onHold && person.fps !== null && person.fps < 0.8 * (person.rate ?? 0);
 }
 
 function compare(a, b, order) {
