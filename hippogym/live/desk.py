@@ -30,7 +30,7 @@ MOST_PARAMETERS = 32
 T = TypeVar("T")
 
 
-class Keeper(Protocol):
+class LedgerThread(Protocol):
     """The ledger's thread (hippogym.data.ledger.keeper)."""
 
     async def write(self, work: Callable[[LedgerBook], T], kept: Callable[[T], None] | None = None) -> T:
@@ -66,7 +66,7 @@ class Desk:
     participant who asked for deletion. clock: seconds since 1970.
     """
 
-    keeper: Keeper
+    keeper: LedgerThread
     books: Books
     views: Views
     overview_of: Overview

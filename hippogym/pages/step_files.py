@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hippogym.core.study.forms import Form, read_form, strip_marks
-from hippogym.core.study.way import stem_of
+from hippogym.core.study.way import stem_of, variant
 from hippogym.errors import StartError
 from hippogym.pages.cleaning import clean, title_of
 
@@ -92,11 +92,11 @@ def read_step_files(folder: Path, pages: Iterable[str], *, scripts: bool = False
 
 
 def _arms_of(page: str, found: Mapping[str, Path]) -> dict[str, str]:
-    """The page's variants: arm → file. As in survey-0.html and survey-1.html for survey.html."""
-    stem, suffix = stem_of(page), page[len(stem_of(page)) :]
-    pattern = re.compile(re.escape(stem) + r"-(\d{1,3})" + re.escape(suffix))
-    arms = {match[1]: name for name in found if (match := pattern.fullmatch(name))}
-    return dict(sorted(arms.items(), key=lambda item: int(item[0])))
+    """The page's variants, arm → file: survey-0.html, survey-1.html and so on for survey.html."""
+    arms: dict[str, str] = {}
+    while (name := variant(page, len(arms))) in found:
+        arms[str(len(arms))] = name
+    return arms
 
 
 def _read_page(path: Path, name: str, scripts: bool) -> StepPage:

@@ -21,6 +21,7 @@ LONGEST_FACT = 300
 MOST_MS = 1e11
 METHODS = ["POST", "OPTIONS"]
 INCOMPLETE = "Some answers are missing."
+NOT_LIVE = "This study is not open at the moment."
 
 
 class Arrival(Protocol):
@@ -69,10 +70,13 @@ class Desk(Protocol):
 
 
 def study_routes(
-    desk: Desk, assets: Mapping[str, Asset], settings: PageSettings, reception: Reception
+    desk: Desk, assets: Mapping[str, Asset], settings: PageSettings, reception: Reception, *, live: bool
 ) -> list[BaseRoute]:
-    """The routes below /study/. Put them before those of the page. reception: shared with the routes of /next."""
-    study = StudyPages(desk, reception)
+    """The routes below /study/. Put them before those of the page.
+
+    reception: shared with the routes of /next. live: False: nobody is let in but with ``?preview``.
+    """
+    study = StudyPages(desk, reception, live)
     endpoints: list[tuple[str, Callable[[Request], Awaitable[Response]], list[str]]] = [
         ("/study/arrive", study.arrive, METHODS),
         ("/study/now", study.now, ["GET", "OPTIONS"]),
@@ -88,14 +92,16 @@ def study_routes(
 class StudyPages:
     """The endpoints."""
 
-    def __init__(self, desk: Desk, reception: Reception) -> None:
-        self._desk, self._reception = desk, reception
+    def __init__(self, desk: Desk, reception: Reception, live: bool) -> None:
+        self._desk, self._reception, self._live = desk, reception, live
 
     async def arrive(self, request: Request) -> Response:
         body, _ = await self._reception.read(request)
         given = body.get("link")
         link = {key: value for key, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
         preview = link.get("preview", "false").lower() not in ("false", "0", "no")
+        if not self._live and not preview:
+            raise Refusal("not_live", NOT_LIVE, 404)
         arrived = await self._desk.arrive(link, token_of(request), preview, "page", facts_of(body.get("client")))
         return JSONResponse({"token": arrived.token, "resumed": arrived.resumed, "view": arrived.view})
 

@@ -21,6 +21,7 @@ from hippogym.errors import RecordError
 MOST_WAITING = 4096
 MOST_TOGETHER = 64
 IDLE_S = 0.5
+CHORE_EVERY_S = 2.0
 PATIENCE_S = 30.0  # what a chore that failed waits for before it is tried again
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class _Piece:
     done: "Future[Any]" = field(default_factory=Future)
 
 
-class Keeper:
+class LedgerThread:
     """The thread. Use as a context manager; leaving it finishes what waits.
 
     chore: called with the ledger when nothing else waits, outside of any transaction; returns whether it has more to
@@ -58,7 +59,7 @@ class Keeper:
         self._waiting: queue.Queue[_Piece | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "LedgerThread":
         """Raises StartError where the ledger cannot be used."""
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(opened,), name="ledger", daemon=True)
@@ -67,9 +68,14 @@ class Keeper:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._waiting.put(None)
+        self.close()
+
+    def close(self) -> None:
+        """Finish what waits, and the chores. Blocks; idempotent."""
         if self._thread is not None:
+            self._waiting.put(None)
             self._thread.join()
+            self._thread = None
 
     async def write(self, work: Callable[[SqliteLedger], T], kept: Callable[[T], None] | None = None) -> T:
         """Do this work in a transaction; when it is answered, it is on the disk.
@@ -87,6 +93,8 @@ class Keeper:
         return found
 
     async def _ask(self, piece: _Piece) -> Any:
+        if self._thread is None:
+            raise RecordError("the server has stopped")
         try:
             self._waiting.put_nowait(piece)
         except queue.Full:
@@ -181,6 +189,8 @@ class Keeper:
             more = True
             while more and (last or self._waiting.empty()):
                 more = self._chore(ledger)
+            if not more:
+                self._chore_due_s = time.monotonic() + CHORE_EVERY_S
         except (RecordError, OSError) as problem:
             self._chore_due_s = time.monotonic() + PATIENCE_S
             why = getattr(problem, "strerror", None) or str(problem)

@@ -218,10 +218,9 @@ class SqliteLedger:
 
     # -- participants' files -------------------------------------------------------------------------------------
 
-    def unwritten_users(self, most: int) -> list[str | None]:
-        """Whose file is older than their visits."""
-        asked = "SELECT DISTINCT user FROM visits WHERE unwritten LIMIT ?"
-        return [user for (user,) in self._connection.execute(asked, (most,))]
+    def unwritten(self) -> Held | None:
+        """A visit that is newer than its participant's file."""
+        return next(self._held("WHERE unwritten LIMIT 1"), None)
 
     def written(self, held: Sequence[Held]) -> None:
         """Their file has these visits in these versions."""

@@ -1,0 +1,103 @@
+"""The listening server of a study, and what it is made of."""
+
+import asyncio
+import logging
+import socket
+import sys
+from pathlib import Path
+
+from hippogym import __version__
+from hippogym.assembly.study_desk import StudyDesk
+from hippogym.config import Environment, Study
+from hippogym.data.uploader import Uploader
+from hippogym.live.certificates import Certificates
+from hippogym.live.endpoint import Welcome
+from hippogym.live.server import Server
+from hippogym.live.sessions import Sessions
+from hippogym.pages.routes import PageSettings, page_routes
+
+ADDRESS = "localhost"
+PORT = 5000
+
+logger = logging.getLogger("communicator")
+
+
+def address_of(address: str | None, port: int | None, surroundings: Environment) -> tuple[str, int]:
+    """Where to listen: what the arguments say, else the environment, else localhost and 5000."""
+    where = address or surroundings.ADDRESS or ADDRESS
+    return where, next(number for number in (port, surroundings.PORT, PORT) if number is not None)
+
+
+def certificates_of(folder: Path) -> Certificates:
+    """The certificates of a server in production, checked. Raises StartError."""
+    certificates = Certificates(folder)
+    certificates.check()
+    if soon := certificates.warning():
+        logger.warning("%s", soon)
+    return certificates
+
+
+async def serve(
+    sock: socket.socket,
+    study: Study,
+    sessions: Sessions,
+    desk: StudyDesk | None,
+    uploader: Uploader | None,
+    certificates: Certificates | None,
+    *,
+    dev: bool,
+    address: str,
+) -> None:
+    """Listen until told to stop; then see that everything is kept, and uploaded as far as there is time."""
+    if desk is not None:
+        await desk.desk.open()
+
+    async def on_stopped(after_s: float) -> None:
+        if desk is not None:
+            await asyncio.to_thread(desk.thread.close)
+        if uploader is not None:
+            await asyncio.to_thread(uploader.drain, max(0.0, study.trial.uploadDeadline - after_s))
+
+    def ready(port: int) -> None:
+        scheme = "http" if certificates is None else "https"
+        sys.stdout.write(f"Play at {scheme}://{_for_people(address)}:{port}/   (Ctrl-C stops)\n")
+        sys.stdout.flush()
+
+    project, trial = study.project, study.trial
+    pages = PageSettings(
+        project.id,
+        project.name or project.id,
+        tuple(project.origins),
+        dev,
+        step_pages=desk.step_pages if desk is not None else None,
+        scripts=project.scripts,
+    )
+    of_study = desk.routes(pages, lambda: sessions.count < sessions.most) if desk is not None else []
+    ui = frozenset(name for name, shown in trial.ui.items() if shown)
+    server = Server(
+        sessions=sessions,
+        welcome=Welcome(_wire(study), ui, frozenset(project.origins), dev, most_sockets=4 * sessions.most + 64),
+        routes=[*of_study, *page_routes(pages)],
+        certificates=certificates,
+        ready=ready,
+        on_stopped=on_stopped,
+    )
+    await server.run(sock)
+
+
+def _for_people(address: str) -> str:
+    if address in ("0.0.0.0", "::", ""):
+        return "localhost"
+    return f"[{address}]" if ":" in address else address
+
+
+def _wire(study: Study) -> dict[str, object]:
+    """What the ``welcome`` message says of the study."""
+    return {
+        "graceS": study.trial.reconnectGrace,
+        "version": __version__,
+        "project": study.project.name or study.project.id,
+        "projectId": study.project.id,
+        "game": study.trial.game,
+        "instructions": list(study.trial.instructions),
+    }
