@@ -14,6 +14,9 @@ from hippogym import __version__
 from hippogym.errors import HippoError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "new": ("hippogym.rehearse.new", "a complete study in a folder of its own, to begin from"),
+    "check": ("hippogym.rehearse.check", "is a study as it must be: settings, pages, agent?"),
+    "rehearse": ("hippogym.rehearse.command", "let programs take part in a study, and check what they leave behind"),
     "read": ("hippogym.data.commands.read", "what is in records: a line for every episode"),
     "verify": ("hippogym.data.commands.verify", "are records as they were written?"),
     "export": ("hippogym.data.commands.export", "records as Minari, Parquet, JSON lines or CSV"),
