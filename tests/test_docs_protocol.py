@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hippogym.core import frame_header, messages
-from hippogym.live import connection, endpoint, session
+from hippogym.live import connection, endpoint, goodbye
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -68,7 +68,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"within {endpoint.HELLO_WITHIN_S:.0f} seconds" in PAGE
     assert f"nothing heard from the client for {connection.SILENCE_DEADLINE_S:.0f} s" in PAGE
     assert f"a header of {frame_header.LAYOUT.size} bytes" in PAGE
-    for code in session.CLOSE_CODES.values():
+    for code in goodbye.CLOSE_CODES.values():
         assert f"| {code} |" in PAGE
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from hippogym.core.messages import MAX_MESSAGE_BYTES, Ack, Hello, Malformed, Message, Pong, decode
+from hippogym.core.messages import MAX_MESSAGE_BYTES, Ack, Command, Hello, Malformed, Message, Pong, decode
 from hippogym.core.origins import may_connect
 from hippogym.core.rate_limit import TokenBucket
 from hippogym.live.connection import Connection, ConnectionLost
@@ -228,7 +228,7 @@ class Visit:
         assert self.session is not None and isinstance(data, str)
         connection, session = self.connection, self.session
         newest = message.drawn if isinstance(message, Ack) else message.frame
-        if connection.v2 and newest is not None and newest > max(connection.newest_sent, session.newest_frame):
+        if connection.v2 and newest is not None and newest > max(connection.newest_sent, session.frames.newest_frame):
             field = "ack" if isinstance(message, Ack) else "frameId"
             self._complain(Malformed("bad_value", field, "a frame that was sent", "a later one"))
         elif isinstance(message, Ack):
@@ -238,6 +238,8 @@ class Visit:
             if estimate is not None:
                 session.note_clock(round(estimate.offset_ms, 3), round(estimate.error_ms, 3))
         else:
+            if isinstance(message, Command):
+                session.standing.judged(message.name)
             self._pass_on(without_token(message, data))
 
     def _pass_on(self, text: str) -> None:

@@ -8,10 +8,12 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hippogym.core import packets
@@ -120,3 +122,12 @@ class TrialProcess(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone.set()
+
+
+def resident_bytes(pid: int | None) -> int:
+    """Memory that a process holds; 0 where that cannot be read."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * resource.getpagesize()

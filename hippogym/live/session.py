@@ -8,18 +8,20 @@ import asyncio
 import json
 import logging
 import math
-import resource
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hippogym.core import packets
-from hippogym.core.frame_header import FrameHeader
+from hippogym.live.admission import FrontDesk
 from hippogym.live.connection import Connection
+from hippogym.live.delivered import Delivered, Tap
+from hippogym.live.goodbye import Goodbye
 from hippogym.live.outbox import Overfull
-from hippogym.live.process import Target, TrialProcess
+from hippogym.live.process import Target, TrialProcess, resident_bytes
+from hippogym.live.reports import Reports
+from hippogym.live.standing import Standing
 from hippogym.logs import trial_label
 
 logger = logging.getLogger(__name__)
@@ -27,18 +29,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 MOST_BACKLOG_BYTES = 1 << 20
 ENDING_S = 10.0
-MOST_SENT = 64
 UNPLAYED_GRACE_S = 15.0
-
-FAILED = "Something went wrong in the game. It is not your fault, and what you did has been kept."
-TEXTS = {
-    "finished": "That was the last episode. Thank you!",
-    "stopped": "Thank you!",
-    "failed": FAILED,
-    "server": "The server is stopping. What you did has been kept.",
-    "abandoned": "You were away for too long; the game has been closed.",
-}
-CLOSE_CODES = {"failed": 4500, "server": 1012}
 
 
 @dataclass(frozen=True)
@@ -51,27 +42,11 @@ class SessionLimits:
     memory_bytes: int
 
 
-@dataclass(frozen=True)
-class Goodbye:
-    """The last thing that a participant is told. reason: as in the protocol's ``done``; text: a sentence."""
-
-    reason: str
-    text: str
-
-    def say(self, connection: Connection) -> None:
-        """Tell it, and close."""
-        try:
-            connection.outbox.put_message({"done": {"reason": self.reason, "text": self.text}})
-        except Overfull:
-            logger.info("the last message did not fit any more")
-        connection.outbox.close(CLOSE_CODES.get(self.reason, 1000), self.reason)
-
-
 class Session:
     """A participant in a trial.
 
     on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
-    ended.
+    ended. desk: of a study with steps.
     """
 
     def __init__(
@@ -80,9 +55,15 @@ class Session:
         spec: dict[str, Any],
         limits: SessionLimits,
         on_end: Callable[[str, bool], Awaitable[None]],
+        desk: FrontDesk | None = None,
     ) -> None:
         self.trial: str = spec["trial"]
         self.user_id: str = spec["participant"]["userId"]
+        self.about: dict[str, Any] = spec["about"]
+        self.standing = Standing()
+        self.frames = Delivered(self._note)
+        self.on_hold = False
+        self._reports = Reports(desk, self.about["visit"], self.trial)
         self._spec = spec
         self._limits = limits
         self._on_end = on_end
@@ -101,10 +82,7 @@ class Session:
         self._end_reason: str | None = None
         self._ready = False
         self._played = False
-        self._skipped = 0
-        self._sent: list[dict[str, Any]] = []
         self.goodbye: Goodbye | None = None
-        self.newest_frame = 0
         self.over = asyncio.Event()
 
     # -- its life ------------------------------------------------------------------------------------------------
@@ -114,11 +92,12 @@ class Session:
         trial_label.set(self.trial)
         clean = False
         try:
+            await self._reports.began()
             try:
                 await self._process.start()
             except (OSError, EOFError):
                 logger.exception("no process could be started for a trial")
-                self._say_goodbye()
+                await self._say_goodbye()
                 return
             self._heard_s = time.monotonic()
             self._started = True
@@ -127,7 +106,7 @@ class Session:
             self._unsent.clear()
             logger.info("a participant has joined")
             await self._look_after()
-            self._say_goodbye()
+            await self._say_goodbye()
             code = await self._process.finish(self._limits.hook_timeout_s)
             if code is None or code < 0:
                 logger.error("the trial's process did not end by itself (%s)", code)
@@ -147,6 +126,7 @@ class Session:
                     await self._process.gone.wait()
             except TimeoutError:
                 self._look(time.monotonic())
+            await self._reports.progress(self.standing.progress(), here=self._connection is not None)
 
     def _look(self, now_s: float) -> None:
         limit_s = self._limits.hook_timeout_s if self._busy else self._limits.step_timeout_s
@@ -162,7 +142,8 @@ class Session:
             self.kill("hung")
         elif self._away_since_s is not None and now_s - self._away_since_s > self._grace_s():
             self.end("abandoned")
-        self._note_shown()
+        self.standing.look(now_s)
+        self.frames.report(self._connection)
         self._watch += 1
         self._note(watch=self._watch)
 
@@ -177,13 +158,56 @@ class Session:
         self._process.kill()
 
     def end(self, reason: str) -> None:
-        """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``."""
+        """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``, ``ended``."""
         if self._end_asked_s is None:
             self._end_asked_s = time.monotonic()
             self._end_reason = reason
             self._note(end=reason)
             if not self._ready:  # it is still making its environment: nothing has been shown, nothing is to be kept
                 self.kill(reason)
+
+    # -- what the researcher may do ------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, Any]:
+        """How it stands, in plain values (standing.py); here is who it is, and how their connection does."""
+        connection = self._connection
+        estimate = connection.estimate if connection is not None else None
+        return {
+            "trial": self.trial,
+            "user": self.user_id,
+            "visit": self.about["visit"],
+            "condition": self.about["condition"],
+            "step": self.about["step"],
+            **self.standing.stats(),
+            "onHold": self.on_hold,
+            "rttMs": round(estimate.rtt_ms, 1) if estimate is not None else None,
+            "skipped": self.frames.skipped,
+            "connected": connection is not None,
+        }
+
+    @property
+    def taps(self) -> set[Tap]:
+        """Called with every frame that is made for the participant, and with an empty one at the end; see Delivered."""
+        return self.frames.taps
+
+    def pause(self) -> None:
+        """Stop the game, whatever the participant presses, until ``resume``. They are told."""
+        self._hold(True)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._hold(False)
+
+    def _hold(self, on_hold: bool) -> None:
+        if self.on_hold != on_hold:
+            self.on_hold = on_hold
+            self._note(hold=on_hold)
+
+    def say(self, text: str) -> bool:
+        """Show the participant a sentence; it is recorded, too. False while they are not here."""
+        if self._connection is not None:
+            self._note(say=text)
+        return self._connection is not None
 
     # -- its connections -----------------------------------------------------------------------------------------
 
@@ -201,7 +225,7 @@ class Session:
         """The connection is gone. A v1 client cannot come back, so its trial ends."""
         if self._connection is not connection:
             return
-        self._note_shown()
+        self.frames.report(connection)
         self._connection = None
         self._away_since_s = time.monotonic()
         self._note(disconnected=connection.number)
@@ -217,7 +241,7 @@ class Session:
             return True
         if self._process.backlog > MOST_BACKLOG_BYTES:
             return False
-        self._note_shown()
+        self.frames.report(connection)
         version = 2 if connection.v2 else 1
         head = packets.INPUT_HEAD.pack(connection.number, version, time.monotonic_ns())
         self._send(packets.pack(packets.INPUT, head + text.encode("utf-8", "surrogatepass")))
@@ -225,35 +249,18 @@ class Session:
 
     def note_rejected(self, connection: Connection, code: str) -> None:
         """A message was refused before it reached the trial."""
+        self.standing.errors += 1
         self._note(rejected=code, v2=connection.v2, conn=connection.number)
 
     def note_sent(self, connection: Connection, frame: int, sent_ns: int) -> None:
-        """A frame has been written to the socket. A v2 client's trial hears of it when the frame has been drawn."""
-        self.newest_frame = max(self.newest_frame, frame)
-        self._sent.append({"frame": frame, "conn": connection.number, "sent_ns": sent_ns})
-        if not connection.v2 or len(self._sent) >= MOST_SENT:
-            self._note_shown()
+        """A frame has been written to the socket."""
+        self.standing.frame_sent()
+        self.frames.sent(connection, frame, sent_ns)
 
     def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
-        """A frame has been drawn. Said twice, or by a connection that was replaced, it means nothing."""
-        if connection is not self._connection or frame <= connection.newest_drawn:
-            return
-        connection.newest_drawn = frame
-        drawn = {
-            "frame": frame,
-            "conn": connection.number,
-            "t_client_ms": t_client_ms,
-            "received_ns": time.monotonic_ns(),
-        }
-        self._note_shown(drawn=drawn)
-
-    def _note_shown(self, **drawn: Any) -> None:
-        """One note for everything that has become of frames since the last one: a note costs the trial time."""
-        skipped = self._connection.outbox.take_skipped() if self._connection is not None else 0
-        if self._sent or skipped or drawn:
-            self._skipped += skipped
-            self._note(sent=self._sent, skipped=skipped, **drawn)
-            self._sent = []
+        """A frame has been drawn. Said by a connection that was replaced, it means nothing."""
+        if connection is self._connection:
+            self.frames.drawn(connection, frame, t_client_ms)
 
     def note_clock(self, offset_ms: float, error_ms: float) -> None:
         """The client's clock has been compared with ours."""
@@ -273,9 +280,7 @@ class Session:
     def _on_packet(self, kind: int, payload: bytes) -> None:
         self._heard_s = time.monotonic()
         if kind == packets.FRAME:
-            FrameHeader.decode(payload)  # raises ValueError: the process is ended
-            if self._connection is not None:
-                self._connection.outbox.put_frame(payload)
+            self.frames.came(payload, self._connection)  # raises ValueError: the process is ended
             return
         note = json.loads(payload)
         if "tell" in note:
@@ -283,12 +288,17 @@ class Session:
         if "busy" in note:
             self._busy = note["busy"]
             self._ready = self._ready or "ready" in note
+        if "progress" in note:
+            self.standing.progressed(note["progress"])
+        if "episode_over" in note:
+            self.standing.episode_over(note["episode_over"])
         if "ended" in note:
             self._ended = note["ended"]
             self._process.gone.set()
 
     def _tell(self, message: dict[str, Any]) -> None:
-        self._played = self._played or message.get("status", {}).get("state") == "playing"
+        self.standing.told(message)
+        self._played = self._played or self.standing.state == "playing"
         if self._connection is None:
             return
         try:
@@ -297,8 +307,8 @@ class Session:
             self._connection.outbox.close(1011, "messages are not taken")
             self.detach(self._connection)
 
-    def _say_goodbye(self) -> None:
-        """Log how it went, in a line; tell the participant, in a sentence."""
+    async def _say_goodbye(self) -> None:
+        """Log how it went, in a line; tell the desk, and then the participant, in a sentence."""
         ended = self._ended or {"reason": self._end_reason or "failed"}
         reason = ended["reason"]
         logger.info(
@@ -306,18 +316,11 @@ class Session:
             self._killed or reason,
             ended.get("ticks", 0),
             ended.get("frames", 0),
-            ended.get("skipped", 0) + self._skipped,
+            ended.get("skipped", 0) + self.frames.skipped,
             ended.get("longest_ms", math.nan),
         )
-        self.goodbye = Goodbye(reason, ended.get("text") or TEXTS.get(reason, FAILED))
+        self.frames.end()
+        await self._reports.over(self.standing.result(reason, ended))
+        self.goodbye = Goodbye.because(reason, ended.get("text"))
         if self._connection is not None:
             self.goodbye.say(self._connection)
-
-
-def resident_bytes(pid: int | None) -> int:
-    """Memory that a process holds; 0 where that cannot be read."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * resource.getpagesize()

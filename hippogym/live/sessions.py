@@ -14,8 +14,9 @@ from typing import Any
 import shortuuid
 
 from hippogym.core.messages import Hello
+from hippogym.live.goodbye import FINAL, Goodbye
 from hippogym.live.process import Target
-from hippogym.live.session import Goodbye, Session, SessionLimits
+from hippogym.live.session import Session, SessionLimits
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,14 @@ class Sessions:
     ) -> None:
         await self._tasks.__aexit__(kind, error, trace)
 
+    def here(self) -> list[Session]:
+        """The sessions that go on."""
+        return [session for session in self._by_token.values() if session.goodbye is None]
+
     @property
     def count(self) -> int:
         """How many participants are here now; not those who have been told goodbye."""
-        return sum(session.goodbye is None for session in self._by_token.values())
+        return len(self.here())
 
     def find(self, token: str | None) -> Session | None:
         """The session that this token gives the right to come back to."""
@@ -89,7 +94,8 @@ class Sessions:
         user_id = hello.user_id or f"user_{ID_LETTERS.random(8)}"
         trial = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{ID_LETTERS.random(8)}"
         participant = {"userId": user_id, "projectId": hello.project_id}
-        spec = {**self.spec, "trial": trial, "participant": participant}
+        about = {"visit": None, "condition": None, "step": None}
+        spec = {**self.spec, "trial": trial, "participant": participant, "about": about}
         session = Session(self.target, spec, self.limits, self.on_end)
         self._by_token[_digest(token)] = session
         self._tasks.create_task(self._run(session, token))
@@ -123,7 +129,7 @@ class Sessions:
 
     def _remember(self, session: Session, token: str) -> None:
         """Who has finished must not begin again because the last message was lost on its way."""
-        if session.goodbye is not None and session.goodbye.reason in ("finished", "stopped"):
+        if session.goodbye is not None and session.goodbye.reason in FINAL:
             self._goodbyes[_digest(token)] = session.goodbye
             if len(self._goodbyes) > GOODBYES:
                 self._goodbyes.popitem(last=False)
