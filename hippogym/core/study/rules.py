@@ -20,7 +20,7 @@ from hippogym.core.study.way import CONTINUE, FINAL, OUTCOMES, Step, Way
 
 __all__ = [
     "ADVANCING", "Answered", "View", "abandoned", "answer", "begin", "current", "end", "game_began", "game_over",
-    "game_progress", "mend", "page_of", "seen", "shown", "supersede", "value_of", "view", "withdraw",
+    "game_progress", "is_wanted", "mend", "page_of", "seen", "shown", "supersede", "value_of", "view", "withdraw",
 ]  # fmt: skip
 
 ADVANCING = ("finished", "stopped")
