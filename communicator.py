@@ -29,6 +29,7 @@ from hippogym.live.server import listen
 from hippogym.live.sessions import Sessions
 from hippogym.live.trial_process import look_at_agent
 from hippogym.logs import start_logging
+from hippogym.pages.dashboard.door import dashboard_token
 from trial import play
 
 CHECK_TICKS = 20
@@ -78,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.mode == "check":
         return check(study, folder)
     certificates = None if dev else certificates_of(Path().absolute())
+    token = dashboard_token(surroundings.DASHBOARD_TOKEN)
     with claim(records), study_desk(study, folder, records) as desk:
         for repaired in repair(records, wait_s=ORPHANS_S):
             logger.warning("%s", repaired)
@@ -92,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
                         logger.warning("%s", repaired)
 
             sessions = Sessions(play, spec, limits_of(study), study.trial.maxParticipants, on_end)
-            asyncio.run(serve(sock, study, sessions, desk, uploader, certificates, dev=dev, address=address))
+            server = serve(sock, study, sessions, desk, uploader, certificates, dev=dev, address=address, token=token)
+            asyncio.run(server)
     logger.info("stopped")
     return 0 if uploader is None else say_what_is_left(uploader, records)
 

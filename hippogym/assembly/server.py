@@ -9,11 +9,14 @@ from pathlib import Path
 from hippogym import __version__
 from hippogym.assembly.study_desk import StudyDesk
 from hippogym.config import Environment, Study
+from hippogym.data.upload_status import status
 from hippogym.data.uploader import Uploader
 from hippogym.live.certificates import Certificates
 from hippogym.live.endpoint import Welcome
+from hippogym.live.observing import Observatory
 from hippogym.live.server import Server
 from hippogym.live.sessions import Sessions
+from hippogym.pages.dashboard_routes import dashboard_link, dashboard_routes
 from hippogym.pages.routes import PageSettings, page_routes
 
 ADDRESS = "localhost"
@@ -47,8 +50,12 @@ async def serve(
     *,
     dev: bool,
     address: str,
+    token: str,
 ) -> None:
-    """Listen until told to stop; then see that everything is kept, and uploaded as far as there is time."""
+    """Listen until told to stop; then see that everything is kept, and uploaded as far as there is time.
+
+    token: what opens the researcher's dashboard.
+    """
     if desk is not None:
         await desk.desk.open()
 
@@ -60,7 +67,8 @@ async def serve(
 
     def ready(port: int) -> None:
         scheme = "http" if certificates is None else "https"
-        sys.stdout.write(f"Play at {scheme}://{_for_people(address)}:{port}/   (Ctrl-C stops)\n")
+        url = f"{scheme}://{_for_people(address)}:{port}/"
+        sys.stdout.write(f"Play at {url}   (Ctrl-C stops)\nWatch at {dashboard_link(url, token)}\n")
         sys.stdout.flush()
 
     project, trial = study.project, study.trial
@@ -73,16 +81,27 @@ async def serve(
         scripts=project.scripts,
     )
     of_study = desk.routes(pages, lambda: sessions.count < sessions.most) if desk is not None else []
+    observatory = Observatory(sessions)
+    of_researcher = dashboard_routes(
+        observatory,
+        desk.desk.overview if desk is not None else None,
+        token,
+        pages,
+        Path(sessions.spec["records"]),
+        status if uploader is not None else None,
+        sessions.most,
+    )
     ui = frozenset(name for name, shown in trial.ui.items() if shown)
     server = Server(
         sessions=sessions,
         welcome=Welcome(_wire(study), ui, frozenset(project.origins), dev, most_sockets=4 * sessions.most + 64),
-        routes=[*of_study, *page_routes(pages)],
+        routes=[*of_study, *of_researcher, *page_routes(pages)],
         certificates=certificates,
         ready=ready,
         on_stopped=on_stopped,
     )
-    await server.run(sock)
+    async with observatory:
+        await server.run(sock)
 
 
 def _for_people(address: str) -> str:
