@@ -40,7 +40,7 @@ class Agent:
     def step(self, action):
         """action: what the participant pressed; where they are helped, the program may do something else."""
         _, _, angle, turning = self.observation
-        helping = abs(angle) > LEANING and self.rng.random() < self.help
+        helping = bool(abs(angle) > LEANING and self.rng.random() < self.help)
         done = int(angle + 0.3 * turning > 0) if helping else int(action)
         self.observation, reward, terminated, truncated, info = self.env.step(done)
         return {

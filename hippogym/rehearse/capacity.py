@@ -20,30 +20,36 @@ import numpy as np
 KEPT_PACE = 0.95
 FILLED = 0.9
 LEAST_TICKS = 100  # fewer say nothing about what a tick costs
-FEW = 3  # windows in which a crowd did not hold, before it counts
+LEAST_HEARD_S = 3.0  # of a game, before its pace says anything: one late tick is none
+FEW = 3  # windows of a crowd, before it is judged
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was heard of one player's game in a window: so many seconds of it, and ticks made / ticks asked in them."""
+
+    player: int
+    seconds: float
+    pace: float
 
 
 @dataclass(frozen=True)
 class Window:
     """Some seconds of a rehearsal.
 
-    playing: participants in a game from its begin to its end. paces: of each, ticks made / ticks asked. ticks,
-    starts: of all games. server_s, bots_s: CPU seconds of the server with its trials, and of the rehearsal.
-    others_s: those of everything else on the machine. None where the server is on another machine.
+    playing: participants in a game from its begin to its end; heard: of them. ticks, starts: of all games. server_s,
+    bots_s: CPU seconds of the server with its trials, and of the rehearsal. others_s: those of everything else on the
+    machine. None where the server is on another machine.
     """
 
     seconds: float
     playing: int
-    paces: tuple[float, ...]
+    heard: tuple[Heard, ...]
     ticks: int
     starts: int
     bots_s: float
     server_s: float | None = None
     others_s: float | None = None
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.paces) and slowest(self.paces) >= KEPT_PACE
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,27 @@ class Prediction:
     method: str
 
 
-def slowest(paces: Sequence[float]) -> float:
-    """The pace of the slowest 5 %: the 5th percentile, linear between neighbours; 0 where nobody plays."""
-    return float(np.percentile(np.asarray(paces), 5)) if len(paces) else 0.0
+def slowest(windows: Sequence[Window]) -> float | None:
+    """The pace of the slowest 5 % over these windows: the 5th percentile over the players, linear between neighbours.
+
+    None where too little was heard of everybody.
+    """
+    heard: dict[int, list[Heard]] = {}
+    for one in (one for window in windows for one in window.heard):
+        heard.setdefault(one.player, []).append(one)
+    seconds = {player: sum(one.seconds for one in its) for player, its in heard.items()}
+    paces = [
+        min(1.0, sum(one.pace * one.seconds for one in its) / seconds[player])
+        for player, its in heard.items()
+        if seconds[player] >= LEAST_HEARD_S
+    ]
+    return float(np.percentile(np.asarray(paces), 5)) if paces else None
+
+
+def holds(windows: Sequence[Window]) -> bool:
+    """Whether the slowest 5 % keep the pace in these windows."""
+    pace = slowest(windows)
+    return pace is not None and pace >= KEPT_PACE
 
 
 def predict(windows: Sequence[Window], rate: float, cores: int) -> Prediction:
@@ -99,20 +123,25 @@ def predict(windows: Sequence[Window], rate: float, cores: int) -> Prediction:
 
 
 def observed(windows: Sequence[Window]) -> tuple[int, int | None]:
-    """(the largest crowd that was seen to hold, the smallest from which on crowds were seen not to; None: no such).
+    """(the largest crowd that was seen to hold, the smallest that was seen not to; None: there was none).
 
-    One bad window may be anybody's: a crowd counts as too large where at least FEW windows of it, and more than half
-    of those with as many or more, did not hold.
+    From the largest crowd down, windows of like crowds are put together until there are FEW of them, as a single one
+    may be anybody's bad moment, and judged; until one holds.
     """
     broke = None
-    for size in sorted({window.playing for window in windows if window.playing}):
-        larger = [window for window in windows if window.playing >= size]
-        bad = [window for window in larger if not window.holds]
-        here = [window for window in bad if window.playing == size]
-        if here and len(bad) >= FEW and 2 * len(bad) > len(larger):
-            broke = size
+    group: list[Window] = []
+    played = sorted((window for window in windows if window.playing), key=lambda window: -window.playing)
+    for at, window in enumerate(played):
+        group.append(window)
+        if len(group) < FEW or any(after.playing == window.playing for after in played[at + 1 : at + 2]):
+            continue
+        pace = slowest(group)
+        if pace is not None and pace >= KEPT_PACE:
             break
-    held = [window.playing for window in windows if window.holds and (broke is None or window.playing < broke)]
+        if pace is not None:
+            broke = window.playing
+            group = []
+    held = [window.playing for window in played if broke is None or window.playing < broke]
     return max(held, default=0), broke
 
 

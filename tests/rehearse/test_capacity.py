@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hippogym.rehearse.capacity import Window, observed, predict, slowest
+from hippogym.rehearse.capacity import Heard, Window, observed, predict, slowest
 
 TICK_S, BOT_S, START_S, RATE = 0.001, 0.0003, 0.2, 30.0
 
@@ -14,9 +14,9 @@ TICK_S, BOT_S, START_S, RATE = 0.001, 0.0003, 0.2, 30.0
 def crowd(playing: int, *, starts: int = 0, holds: bool = True, noise: float = 0.0, others: float = 0.0) -> Window:
     """Two seconds with so many players on a machine where a tick costs TICK_S."""
     ticks = round(playing * RATE * 2 * (1 if holds else 0.7))
-    paces = (1.0 if holds else 0.7,) * playing
+    heard = tuple(Heard(player, 2.0, 1.0 if holds else 0.7) for player in range(playing))
     spent_s = (ticks * TICK_S + starts * START_S) * (1 + noise)
-    return Window(2.0, playing, paces, ticks, starts, ticks * BOT_S, spent_s, others * 2.0)
+    return Window(2.0, playing, heard, ticks, starts, ticks * BOT_S, spent_s, others * 2.0)
 
 
 def test_the_capacity_is_what_fills_the_cores() -> None:
@@ -60,11 +60,16 @@ def test_where_nothing_was_played_nothing_is_said() -> None:
 
 
 def test_of_a_server_elsewhere_only_what_was_seen_is_said() -> None:
-    prediction = predict([Window(2.0, 7, (1.0,) * 7, 420, 0, 0.2)] * 3, RATE, cores=2)
+    prediction = predict([Window(2.0, 7, tuple(Heard(n, 2.0, 1.0) for n in range(7)), 420, 0, 0.2)] * 3, RATE, cores=2)
     assert (prediction.holds, prediction.alone) == (7, None)
     assert "cannot be seen from here" in prediction.method
 
 
-def test_the_slowest_count_and_not_the_mean() -> None:
-    assert slowest([1.0] * 9 + [0.5]) < 0.95 <= slowest([1.0] * 100 + [0.5])
-    assert slowest([]) == 0
+def test_the_slowest_count_and_not_the_mean_and_each_over_all_its_time() -> None:
+    def window(*paces: float, seconds: float = 2.0) -> Window:
+        return Window(2.0, len(paces), tuple(Heard(n, seconds, pace) for n, pace in enumerate(paces)), 0, 0, 0.0)
+
+    assert (slowest([window(*[1.0] * 9, 0.5)] * 2) or 1) < 0.95 <= (slowest([window(*[1.0] * 100, 0.5)] * 2) or 0)
+    assert slowest([window(0.8), window(*[1.0]), window(*[1.0]), window(*[1.0])]) == pytest.approx(0.95)
+    assert slowest([window(0.1, seconds=1.0)]) is None  # one late tick is no pace
+    assert slowest([]) is None

@@ -1,0 +1,102 @@
+"""A game's pace as its frames tell it, and whether a prediction that is tried is told to be what it is."""
+
+import pytest
+
+from hippogym.rehearse.capacity import Heard, Window, predict
+from hippogym.rehearse.confirming import confirm
+from hippogym.rehearse.pulse import Pulse, Reading
+
+US = 1_000_000
+
+
+def played(rate: float, ticks: range, pulse: Pulse | None = None, episode: int = 0, every: int = 1) -> Pulse:
+    """Frames of a game that makes ``rate`` ticks a second."""
+    pulse = pulse or Pulse(rate=30.0)
+    for number in ticks[::every]:
+        pulse.hear(number + 1, episode, number, round(number * US / rate))
+    return pulse
+
+
+def test_the_pace_is_that_of_the_ticks_however_few_frames_arrive() -> None:
+    for every in (1, 3, 10):
+        pulse = played(20.0, range(1, 101), every=every)
+        assert pulse.ticks * US / pulse.us == pytest.approx(20)
+    assert played(20.0, range(1, 101), every=3).overtaken == 66
+
+
+def test_waiting_for_start_and_between_episodes_is_not_slowness() -> None:
+    pulse = Pulse(rate=30.0)
+    pulse.hear(1, 0, 0, 0)
+    pulse.hear(2, 0, 1, 10 * US)  # Start was pressed ten seconds later
+    pulse.hear(3, 0, 2, 10 * US + 33_333)
+    pulse.hear(4, 1, 0, 15 * US)  # the next episode
+    pulse.hear(5, 1, 1, 15 * US + 33_333)
+    pulse.hear(6, 1, 2, 15 * US + 66_666)
+    assert (pulse.ticks, pulse.us, pulse.late) == (2, 66_666, 0)
+
+
+def test_what_lies_between_two_connections_does_not_count() -> None:
+    pulse = played(30.0, range(1, 31))
+    before = Reading.of(pulse)
+    pulse.interrupt()
+    pulse.hear(99, 0, 31, 60 * US)
+    assert Reading.of(pulse) == before
+
+
+def test_ticks_that_took_too_long_are_counted() -> None:
+    pulse = Pulse(rate=30.0)
+    for number, at_us in enumerate((0, 33_000, 66_000, 166_000, 199_000), 1):
+        pulse.hear(number, 0, number, at_us)
+    assert (pulse.ticks, pulse.late) == (4, 1)
+
+
+def everybody(size: int, pace: float, seconds: float) -> tuple[Heard, ...]:
+    return tuple(Heard(player, seconds, pace) for player in range(size))
+
+
+class Machine:
+    """Holds so many, at a cost that is a third lower when it is busy, as real ones are."""
+
+    def __init__(self, limit: int, cost_s: float) -> None:
+        self.limit, self.cost_s = limit, cost_s
+        self.tried: list[int] = []
+
+    async def play(self, size: int) -> Window:
+        self.tried.append(size)
+        kept = min(1.0, self.limit / size)
+        ticks = round(size * 30 * 20 * kept)
+        return Window(20.0, size, everybody(size, kept, 20.0), ticks, 0, 0.0, ticks * self.cost_s, 0.0)
+
+
+async def test_a_true_prediction_holds_at_80_and_does_not_at_130_percent() -> None:
+    machine = Machine(60, 1 / (30 * 60))
+    first = predict([await machine.play(10)], 30.0, 1)
+    last, tried = await confirm(first, 30.0, 1, machine.play)
+    assert last.holds == first.holds == 54  # nine tenths of the core
+    assert [(one.playing, one.wanted, one.holds) for one in tried] == [(43, True, True), (70, False, False)]
+    assert all(one.is_as_predicted for one in tried)
+
+
+async def test_a_prediction_that_was_too_low_is_made_anew_from_the_larger_crowd() -> None:
+    machine = Machine(60, 1 / (30 * 60))
+    low = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 300 * 2 / (30 * 60), 0.0)], 30.0, 1)
+    assert low.holds == 27
+    last, tried = await confirm(low, 30.0, 1, machine.play)
+    assert last.holds == 54 and machine.tried == [22, 43, 70]
+    assert all(one.is_as_predicted for one in tried)
+
+
+async def test_a_prediction_that_was_too_high_is_said_to_be_wrong() -> None:
+    machine = Machine(20, 1 / (30 * 60))
+    high = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 300 / (30 * 60), 0.0)], 30.0, 1)
+    _, tried = await confirm(high, 30.0, 1, machine.play)
+    assert [one.is_as_predicted for one in tried] == [False]
+
+
+async def test_a_crowd_that_did_not_all_come_into_play_does_not_hold() -> None:
+    async def play(size: int) -> Window:
+        return Window(20.0, size - 1, everybody(size - 1, 1.0, 20.0), 600, 0, 0.0, 0.1, 0.0)
+
+    high = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 0.5, 0.0)], 30.0, 1)
+    _, tried = await confirm(high, 30.0, 1, play)
+    assert [(one.holds, one.slowest) for one in tried] == [(False, 0.0)]
