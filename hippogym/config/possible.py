@@ -10,6 +10,7 @@ from hippogym.core.study.forms import Control, as_number
 from hippogym.core.study.when import Comparison, Value, holds
 
 OTHER = "\N{NULL}"  # a text that nobody means
+_ANYWHERE = {"number": ("0",), "range": ("0",), "date": ("2000-01-01",), "time": ("12:00",)}
 _DATE, _TIME = r"\d{4}-\d\d-\d\d", r"\d\d:\d\d(:\d\d)?"
 
 
@@ -31,7 +32,9 @@ def candidates(comparisons: Sequence[Comparison], control: Control) -> list[Valu
         return [True, False]
     if control.kind in ("radio", "checkbox", "select", "select-multiple"):
         return [option.value for option in control.options]
-    around: list[str] = [near for c in comparisons for value in c.values for near in _around(value)]
+    named = [value for c in comparisons for value in c.values]
+    bounds = [bound for bound in (control.min, control.max) if bound]
+    around = [near for value in [*named, *bounds, *_ANYWHERE.get(control.kind, ())] for near in _around(value)]
     numbers = sorted({number for text in around if (number := as_number(text)) is not None})
     between = [f"{(low + high) / 2!r}" for low, high in itertools.pairwise(numbers)]
     return [text for text in [*around, *between, OTHER] if _accepts(control, text)]
