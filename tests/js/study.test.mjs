@@ -195,6 +195,7 @@ test('nobody is led to anything but a web page', () => {
 test('each person that links speak of has a visit of their own in this browser', () => {
   const keys = [{}, { PROLIFIC_PID: 'a' }, { PROLIFIC_PID: 'b' }, { workerId: 'a' }, { userId: 'a' }, { preview: '' }].map(visitKey);
   assert.equal(new Set(keys).size, keys.length);
+  assert.equal(visitKey({ preview: 'no' }), visitKey({}));
   assert.equal(visitKey({ PROLIFIC_PID: 'a', SESSION_ID: '1' }), visitKey({ PROLIFIC_PID: 'a', SESSION_ID: '2' }));
 });
 

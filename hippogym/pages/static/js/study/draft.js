@@ -1,7 +1,7 @@
 // What has been typed and not yet sent outlives a reload of the page: kept by the browser, in this tab only, until it is
 // sent or the step is over. Files cannot be kept; that there was one can.
 
-import { controlsIn } from './answers.js';
+import { controlsIn, groupsIn } from './answers.js';
 
 export class Drafts {
   #key;
@@ -77,4 +77,19 @@ function restore(control, state) {
   } else if (control.type === 'file') return Array.isArray(state) ? state : [];
   else if (typeof state === 'string') control.value = state;
   return [];
+}
+
+/** Puts answers that were given before, as the server keeps them, back into their controls. */
+export function fillIn(answers, root) {
+  for (const [name, controls] of groupsIn(root)) {
+    const answer = Object.hasOwn(answers, name) ? answers[name] : null;
+    const [first] = controls;
+    if (answer === null || first.type === 'hidden' || first.type === 'file') continue;
+    if (first.type === 'radio') for (const control of controls) control.checked = control.value === answer;
+    else if (first.type === 'checkbox' && controls.length === 1) first.checked = answer === true;
+    else if (Array.isArray(answer)) {
+      for (const control of controls) control.checked = answer.includes(control.value);
+      for (const option of first.options ?? []) option.selected = answer.includes(option.value);
+    } else if (typeof answer === 'string') controls.at(-1).value = answer;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { answersIn, groupsIn } from './answers.js';
 import { Complaints, problemsIn, summary } from './problems.js';
-import { Drafts, entriesOf, putBack } from './draft.js';
+import { Drafts, entriesOf, fillIn, putBack } from './draft.js';
 import { fragmentOf, runScripts, showRanges } from './step.js';
 import { ShownTime } from './timing.js';
 
@@ -48,6 +48,7 @@ export class StepPage {
     this.#stamp = view.kind === 'page' ? view.stamp : null;
     this.#name = view.name;
     const entries = draft?.entries ?? again;
+    if (!entries && view.answers) fillIn(view.answers, this.#content);
     const lost = entries ? putBack(entries, this.#content) : [];
     showRanges(this.#content);
     this.#time.start(draft?.times);

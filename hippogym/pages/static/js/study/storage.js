@@ -18,7 +18,8 @@ export function tabStorage() {
 export function visitKey(link) {
   const name = LABELS.find((label) => link[label]);
   const who = name ? `${name}=${link[name]}` : '';
-  return `visit:${'preview' in link ? 'preview:' : ''}${who}`;
+  const isPreview = 'preview' in link && !['false', '0', 'no'].includes(link.preview.toLowerCase());
+  return `visit:${isPreview ? 'preview:' : ''}${who}`;
 }
 
 /** Does something in one tab of this browser after the other, where the browser can promise that. */
