@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hippogym.pages.dashboard.visitor import FRAMES_ON_THE_WAY, LONGEST_SENTENCE
 from hippogym.pages.dashboard_routes import MOST_VISITORS
 from tests.study.fake_observatory import OVERVIEW, TOKEN, FakeDesk, FakeObservatory, running
+from tests.study.researcher import Researcher, until
 
 PATIENCE_S = 20.0
 FIRST = "20260101-120000-00000000"
@@ -29,74 +29,15 @@ def desk(tmp_path: Path) -> Iterator[FakeDesk]:
         yield desk
 
 
-class Researcher:
-    """A dashboard that is a program. ``told`` keeps every message, ``frames`` the numbers of every frame."""
-
-    def __init__(self, desk: FakeDesk, token: str = TOKEN, origin: str | None = "") -> None:
-        own = desk.url if origin == "" else origin
-        self._connect = connect(desk.socket, origin=own, max_size=None)  # type: ignore[arg-type]
-        self._token = token
-        self.told: list[dict[str, Any]] = []
-        self.frames: list[int] = []
-        self._n = 0
-
-    async def __aenter__(self) -> Researcher:
-        self.socket: ClientConnection = await self._connect.__aenter__()
-        await self.socket.send(json.dumps({"token": self._token}))
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._connect.__aexit__(*error)
-
-    async def receive(self) -> dict[str, Any] | int:
-        async with asyncio.timeout(PATIENCE_S):
-            data = await self.socket.recv()
-        if isinstance(data, bytes):
-            self.frames.append(int.from_bytes(data[4:8]))
-            return self.frames[-1]
-        self.told.append(json.loads(data))
-        return self.told[-1]
-
-    async def until(self, fits: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        while True:
-            item = await self.receive()
-            if isinstance(item, dict) and fits(item):
-                return item
-
-    async def ask(self, **what: Any) -> str | None:
-        self._n += 1
-        await self.socket.send(json.dumps({"n": self._n, **what}))
-        answer = await self.until(lambda message: message.get("answer") == self._n)
-        return answer["problem"]
-
-    async def until_frames(self, more: int) -> None:
-        target = len(self.frames) + more
-        while len(self.frames) < target:
-            await self.receive()
-            if len(self.frames) % 4 == 0:
-                await self.socket.send(json.dumps({"drawn": len(self.frames)}))
-
-    async def until_closed(self) -> int:
-        while True:
-            try:
-                await self.receive()
-            except ConnectionClosed as closed:
-                return closed.rcvd.code if closed.rcvd else 1006
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        await asyncio.sleep(0.01)
+def researching(desk: FakeDesk, token: str = TOKEN, origin: str | None = "") -> Researcher:
+    return Researcher(desk.url, token, origin)
 
 
 # ---- the door
 
 
 async def test_a_stranger_learns_nothing(desk: FakeDesk):
-    async with Researcher(desk, "not-the-token-but-quite-as-long-as-it-is") as stranger:
+    async with researching(desk, "not-the-token-but-quite-as-long-as-it-is") as stranger:
         assert await stranger.until_closed() == 4401
         assert stranger.told == []
 
@@ -125,7 +66,7 @@ async def test_bytes_are_no_token(desk: FakeDesk):
 async def test_guessing_soon_leads_nowhere(desk: FakeDesk):
     codes = []
     for number in range(8):
-        async with Researcher(desk, f"guess-number-{number}-of-very-many") as guesser:
+        async with researching(desk, f"guess-number-{number}-of-very-many") as guesser:
             codes.append(await guesser.until_closed())
     assert codes[:5] == [4401] * 5
     assert codes[5:] == [4429] * 3
@@ -134,22 +75,22 @@ async def test_guessing_soon_leads_nowhere(desk: FakeDesk):
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", None])
 async def test_a_page_from_elsewhere_is_not_even_let_in(desk: FakeDesk, origin: str | None):
     with pytest.raises(InvalidStatus) as refused:
-        async with Researcher(desk, origin=origin):
+        async with researching(desk, origin=origin):
             pass
     assert refused.value.response.status_code == 403
 
 
 async def test_not_more_dashboards_than_are_sensible(desk: FakeDesk):
     async with asyncio.timeout(PATIENCE_S):
-        researchers = [Researcher(desk) for _ in range(MOST_VISITORS)]
+        researchers = [researching(desk) for _ in range(MOST_VISITORS)]
         for researcher in researchers:
             await researcher.__aenter__()
             await researcher.until(lambda message: "hello" in message)
-        async with Researcher(desk) as one_more:
+        async with researching(desk) as one_more:
             assert await one_more.until_closed() == 4008
         for researcher in researchers:
             await researcher.__aexit__(None, None, None)
-        async with Researcher(desk) as later:
+        async with researching(desk) as later:
             await later.until(lambda message: "hello" in message)
 
 
@@ -168,7 +109,7 @@ def test_the_page_itself_holds_nothing_and_may_be_framed_by_nobody(desk: FakeDes
 
 
 async def test_it_is_told_everything_at_once_and_afterwards_what_changes(desk: FakeDesk):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         hello = await researcher.until(lambda message: "hello" in message)
         assert hello["hello"] == {"project": "Pac-Man and advice", "places": 50, "steps": True}
         first = await researcher.until(lambda message: "people" in message)
@@ -187,7 +128,7 @@ async def test_it_is_told_everything_at_once_and_afterwards_what_changes(desk: F
 
 async def test_a_study_without_steps_has_no_way_to_show(tmp_path: Path):
     with running(FakeDesk(FakeObservatory(), tmp_path, overview=None)) as desk:
-        async with Researcher(desk) as researcher:
+        async with researching(desk) as researcher:
             hello = await researcher.until(lambda message: "hello" in message)
             assert hello["hello"]["steps"] is False
             first = await researcher.until(lambda message: "people" in message)
@@ -198,7 +139,7 @@ async def test_a_study_without_steps_has_no_way_to_show(tmp_path: Path):
 
 
 async def test_a_session_is_paused_resumed_spoken_to_and_ended(desk: FakeDesk):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         assert await researcher.ask(pause=FIRST) is None
         assert await researcher.ask(resume=FIRST) is None
         assert await researcher.ask(say=FIRST, text="  Please  press\nStart.\x00\u202e ") is None
@@ -227,20 +168,20 @@ async def test_a_session_is_paused_resumed_spoken_to_and_ended(desk: FakeDesk):
     ],
 )
 async def test_what_makes_no_sense_is_answered_and_does_nothing(desk: FakeDesk, what: dict[str, Any]):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         assert isinstance(await researcher.ask(**what), str)
     assert desk.observatory.asked == []
 
 
 async def test_nonsense_is_passed_over(desk: FakeDesk):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         for text in ("", "[]", "{", '{"drawn": true}', '{"drawn": 1e99}', '{"n": "1"}', "x" * 10_000):
             await researcher.socket.send(text)
         assert await researcher.ask(pause=FIRST) is None
 
 
 async def test_a_flood_ends_the_connection(desk: FakeDesk):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         await researcher.until(lambda message: "hello" in message)
         for _ in range(400):
             await researcher.socket.send("{}")
@@ -252,13 +193,14 @@ async def test_a_flood_ends_the_connection(desk: FakeDesk):
 
 async def test_the_mirror_shows_one_session_at_a_time_and_stops_when_nobody_looks(desk: FakeDesk):
     desk.observatory.frame_rate = 200
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         assert await researcher.ask(watch=FIRST) is None
         await researcher.until_frames(5)
         assert researcher.frames == sorted(researcher.frames)
         assert desk.observatory.watchers == 1
-        before = len(researcher.frames)
+        before = len(researcher.packets)
         assert await researcher.ask(watch=SECOND) is None
+        researcher.begin_counting()
         await researcher.until_frames(3)
         assert 1 in researcher.frames[before:], "it began again with the other one's frames"
         await until(lambda: desk.observatory.watchers == 1)
@@ -270,7 +212,7 @@ async def test_the_mirror_shows_one_session_at_a_time_and_stops_when_nobody_look
 
 
 async def test_the_end_of_a_session_is_told_to_who_watches(desk: FakeDesk):
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         assert await researcher.ask(watch=FIRST) is None
         await researcher.until_frames(1)
         desk.observatory.gone.add(FIRST)
@@ -279,22 +221,22 @@ async def test_the_end_of_a_session_is_told_to_who_watches(desk: FakeDesk):
 
 async def test_a_page_that_draws_nothing_gets_only_as_many_frames_as_may_be_on_their_way(desk: FakeDesk):
     desk.observatory.frame_rate = 500
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         assert await researcher.ask(watch=FIRST) is None
         for _ in range(3):  # three seconds' worth of news
             await researcher.until(lambda message: "now_s" in message)
-        assert len(researcher.frames) == FRAMES_ON_THE_WAY
-        await researcher.socket.send(json.dumps({"drawn": len(researcher.frames)}))
+        assert len(researcher.packets) == FRAMES_ON_THE_WAY
+        await researcher.socket.send(json.dumps({"drawn": len(researcher.packets)}))
         await researcher.until_frames(FRAMES_ON_THE_WAY)
 
 
 async def test_a_false_account_of_what_was_drawn_is_not_believed(desk: FakeDesk):
     desk.observatory.frame_rate = 500
-    async with Researcher(desk) as researcher:
+    async with researching(desk) as researcher:
         await researcher.ask(watch=FIRST)
         for _ in range(50):
             await researcher.socket.send('{"drawn": 1000000}')
             await researcher.socket.send('{"drawn": -5}')
         for _ in range(3):
             await researcher.until(lambda message: "now_s" in message)
-        assert len(researcher.frames) == FRAMES_ON_THE_WAY
+        assert len(researcher.packets) == FRAMES_ON_THE_WAY
