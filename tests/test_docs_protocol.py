@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hippogym.core import frame_header, messages
-from hippogym.live import connection, endpoint, goodbye
+from hippogym.live import connection, conversation, goodbye
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -64,8 +64,8 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"{messages.MAX_MESSAGE_BYTES // 1024} KiB a message" in PAGE
     assert f"nesting at most {messages.MAX_DEPTH} deep" in PAGE
     assert f"At most {messages.MAX_HELD} of each" in PAGE
-    assert f"{endpoint.MESSAGES_A_SECOND} messages a second with bursts of {endpoint.BURST}" in PAGE
-    assert f"within {endpoint.HELLO_WITHIN_S:.0f} seconds" in PAGE
+    assert f"{conversation.MESSAGES_A_SECOND} messages a second with bursts of {conversation.BURST}" in PAGE
+    assert f"within {conversation.HELLO_WITHIN_S:.0f} seconds" in PAGE
     assert f"nothing heard from the client for {connection.SILENCE_DEADLINE_S:.0f} s" in PAGE
     assert f"a header of {frame_header.LAYOUT.size} bytes" in PAGE
     for code in goodbye.CLOSE_CODES.values():

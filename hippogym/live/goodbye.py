@@ -13,12 +13,13 @@ TEXTS = {
     "finished": "That was the last episode. Thank you!",
     "stopped": "Thank you!",
     "ended": "The researcher has ended the game. What you did has been kept.",
+    "withdrew": "You have left the study.",
     "failed": FAILED,
     "server": "The server is stopping. What you did has been kept.",
     "abandoned": "You were away for too long; the game has been closed.",
 }
 CLOSE_CODES = {"failed": 4500, "server": 1012}
-FINAL = ("finished", "stopped", "ended")  # who has been told one of these must not begin again
+FINAL = ("finished", "stopped", "ended", "withdrew")  # who has been told one of these must not begin again
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Server:
         Stopping: nobody is let in any more → every trial is told, closes its record at the end of its tick and says
         goodbye to its participant → connections are closed → the port is given back → ``on_stopped``.
         """
-        allow_descriptors(8 * self.sessions.most + 256)
+        allow_descriptors(8 * self.sessions.most + self.sessions.line.most + 256)
         asyncio.get_running_loop().set_exception_handler(LoopComplaints())
         context = self.certificates.context() if self.certificates else None
         web = QuietServer(self._config(context))

@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,22 @@ class SessionLimits:
     hook_timeout_s: float
     memory_bytes: int
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "SessionLimits":
+        """From the settings of a trial."""
+        return cls(
+            settings["reconnectGrace"],
+            settings["stepTimeout"],
+            settings["hookTimeout"],
+            settings["memoryLimit"] * 2**20,
+        )
+
 
 class Session:
     """A participant in a trial.
 
     on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
-    ended. desk: of a study with steps.
+    ended. desk: of a study with steps. on_left: called when the participant has been told goodbye.
     """
 
     def __init__(
@@ -55,11 +65,13 @@ class Session:
         spec: dict[str, Any],
         limits: SessionLimits,
         on_end: Callable[[str, bool], Awaitable[None]],
-        desk: FrontDesk | None = None,
+        desk: FrontDesk | None,
+        on_left: Callable[[], None],
     ) -> None:
         self.trial: str = spec["trial"]
         self.user_id: str = spec["participant"]["userId"]
         self.about: dict[str, Any] = spec["about"]
+        self.settings: dict[str, Any] = spec["settings"]
         self.standing = Standing()
         self.frames = Delivered(self._note)
         self.on_hold = False
@@ -67,6 +79,7 @@ class Session:
         self._spec = spec
         self._limits = limits
         self._on_end = on_end
+        self._on_left = on_left
         self._process = TrialProcess(target, spec, self._on_packet)
         self._started = False
         self._unsent: list[bytes] = []
@@ -158,7 +171,7 @@ class Session:
         self._process.kill()
 
     def end(self, reason: str) -> None:
-        """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``, ``ended``."""
+        """Ask the trial to close its record and end: ``server``, and others of the protocol's."""
         if self._end_asked_s is None:
             self._end_asked_s = time.monotonic()
             self._end_reason = reason
@@ -324,3 +337,4 @@ class Session:
         self.goodbye = Goodbye.because(reason, ended.get("text"))
         if self._connection is not None:
             self.goodbye.say(self._connection)
+        self._on_left()
