@@ -127,6 +127,7 @@ def test_a_setting_may_be_taken_back_in_a_game(read):
     )
     way = build_way(study.study_settings())
     settings = study.trial_settings(*way.overrides(None, way.steps_for(None)[0]))
+    assert way.steps_for(None)[0].trial == {"seed": None, "instructions": ["Go."]}  # as the trial gets them
     assert (settings["seed"], settings["instructions"], study.trial_settings()["seed"]) == (None, ["Go."], 3)
 
 

@@ -87,6 +87,8 @@ def _labels(page: Page) -> Iterator[Remark]:
 def _quiz(page: Page, control: Control) -> Iterator[Remark]:
     where, name = page.line(control.line), control.name
     fields = [field for field in page.form.fields if field.name == name]
+    if any(choice.right and choice.disabled for field in fields for choice in field.options):
+        yield problem(where, f"{name}: a choice that is marked as right is disabled, so nobody can choose it")
     if control.right is None:
         if any(field.right is not None for field in fields):
             yield problem(where, f"{name}: {_why_not_judged(control)}")
@@ -101,13 +103,32 @@ def _quiz(page: Page, control: Control) -> Iterator[Remark]:
         yield problem(where, f"{name}: every choice is marked as right")
     if control.kind in ("number", "range") and any(as_number(text) is None for text in control.right):
         yield problem(where, f"{name}: data-right is no number, and only numbers can be entered")
+    if _needs_a_step(control, fields[0]):
+        yield problem(where, f'{name}: only whole numbers can be entered here, unless the control has step="any"')
     if control.kind in _CHOICES and any(f.right not in (None, "", "true", "false", "data-right") for f in fields):
         yield problem(where, f"{name}: data-right stands on the right choice itself, without a value")
     if control.kind not in _CHOICES and not control.right:
         yield problem(where, f"{name}: data-right is empty; write the right answers, with | between them")
+    elif control.kind not in _NEVER_JUDGED and not _can_be_right(control):
+        yield problem(where, f"{name}: what is marked as right cannot be answered on this page, so nobody can pass")
     if not control.attention and not control.required and control.kind != "checkbox":
         words = f"{name} is not required, so leaving it empty counts as a wrong try"
         yield warning(where, words)
+
+
+def _can_be_right(control: Control) -> bool:
+    """Whether the page lets a right answer through."""
+    right = control.right or ()
+    whole: list[list[str] | bool] = [list(right)] if control.multiple else [bool(right)]
+    answers = whole if control.multiple or control.kind == "checkbox" else right
+    return any(not Form((control,)).check({control.name: answer}) for answer in answers)
+
+
+def _needs_a_step(control: Control, field: Field) -> bool:
+    """Browsers take whole numbers only, where nothing else is said."""
+    numbers = [number for text in control.right or () if (number := as_number(text)) is not None]
+    in_steps = control.kind in ("number", "range") and "step" not in field.attributes and control.min is None
+    return in_steps and bool(numbers) and not any(number.is_integer() for number in numbers)
 
 
 def _why_not_judged(control: Control) -> str:

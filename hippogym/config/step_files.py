@@ -108,9 +108,10 @@ def _links(page: Page, folder: Path) -> Iterator[Remark]:
     """Images, styles and the like that are not there, or that tell somebody else who takes part."""
     for tag, link, line in page.reader.links:
         parts = urlsplit(link.strip())
-        if tag == "a" or parts.scheme in ("data", "mailto", "about"):
+        elsewhere = bool(parts.scheme or parts.netloc)
+        if parts.scheme == "data" or (tag == "a" and elsewhere):
             continue
-        if parts.scheme or parts.netloc:
+        if elsewhere:
             words = f"<{tag}> comes from {parts.netloc or parts.scheme}, which is not let in; put the file in {FOLDER}"
             yield warning(page.line(line), words)
         elif parts.path.startswith("/"):
