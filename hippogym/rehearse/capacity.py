@@ -6,8 +6,8 @@ slowest 5 % is at least 95 % of the asked rate: late ticks are never made up for
 there and nowhere else.
 
 The prediction is of work. In windows of some seconds the server's CPU time, that of the rehearsal itself, and the
-ticks and starts in them are counted; least squares give what a tick and what a start costs. A machine holds as many
-as fill 90 % of the cores that others leave free. Where in the rehearsal itself a crowd did not hold, the largest that
+ticks and starts in them are counted, which gives what a tick and what a start costs. A machine holds as many as fill
+90 % of the cores that others leave free. Where in the rehearsal itself a crowd did not hold, the largest that
 did is the answer, and nothing is reckoned.
 """
 
@@ -111,8 +111,9 @@ def predict(windows: Sequence[Window], rate: float, cores: int) -> Prediction:
         told = f"seen: {broke} at once did not keep the pace; the largest crowd that did was {seen}"
         return Prediction(holds, None, seen, broke, free, costs, told)
     if costs is None or free is None:
-        where = "the server's CPU cannot be seen from here" if _elsewhere(windows) else "too little was played"
-        return Prediction(seen or None, None, seen, None, free, None, f"the largest crowd that was seen; {where}")
+        why = "the server's CPU cannot be seen from here" if _elsewhere(windows) else "too little was played"
+        told = f"the largest crowd that was seen; {why}" if seen else why
+        return Prediction(seen or None, None, seen, None, free, None, told)
     with_bots = math.floor(FILLED * free / ((costs.tick_s + costs.bot_tick_s) * rate))
     alone = math.floor(FILLED * free / (costs.tick_s * rate))
     told = (
@@ -146,25 +147,39 @@ def observed(windows: Sequence[Window]) -> tuple[int, int | None]:
 
 
 def reckon_costs(windows: Sequence[Window]) -> Costs | None:
-    """What a tick and a start cost, by least squares over the windows; None where too little was played."""
-    told = [window for window in windows if window.server_s is not None and window.ticks]
+    """What a tick and a start cost; None where too little was played. windows: in the order in which they were seen.
+
+    Windows in which, and just before which, nobody started tell what ticks cost, and the others what starts add to
+    that. Where there are too few of such calm ones, least squares over all windows have to tell both.
+    """
+    told = [window for window in windows if window.server_s is not None]
     if sum(window.ticks for window in told) < LEAST_TICKS:
         return None
-    tick_s, start_s = _two_costs(told, [window.server_s or 0.0 for window in told])
-    bot_tick_s, _ = _two_costs(told, [window.bots_s for window in told])
+    calm = [now for now, before in zip(told, [None, *told], strict=False) if _is_calm(now, before)]
+    tick_s, start_s = _two_costs(told, calm, [window.server_s or 0.0 for window in told])
+    bot_tick_s, _ = _two_costs(told, calm, [window.bots_s for window in told])
     return Costs(tick_s, bot_tick_s, start_s)
 
 
-def _two_costs(windows: Sequence[Window], spent_s: Sequence[float]) -> tuple[float, float]:
-    """(of a tick, of a start). Where starts explain nothing, or less, ticks have to explain all."""
-    ticks = np.array([window.ticks for window in windows], float)
-    starts = np.array([window.starts for window in windows], float)
-    spent = np.asarray(spent_s, float)
-    if len(windows) >= 4 and np.ptp(starts) > 0:
-        (tick_s, start_s), *_ = np.linalg.lstsq(np.stack([ticks, starts], axis=1), spent)
+def _is_calm(window: Window, before: Window | None) -> bool:
+    return window.ticks > 0 and window.starts == 0 and (before is None or before.starts == 0)
+
+
+def _two_costs(windows: Sequence[Window], calm: Sequence[Window], spent_s: Sequence[float]) -> tuple[float, float]:
+    """(of a tick, of a start), in seconds."""
+    ticks, starts = sum(window.ticks for window in windows), sum(window.starts for window in windows)
+    calm_ticks = sum(window.ticks for window in calm)
+    if calm_ticks >= LEAST_TICKS:
+        ids = {id(window) for window in calm}
+        calm_s = sum(spent for window, spent in zip(windows, spent_s, strict=True) if id(window) in ids)
+        tick_s = calm_s / calm_ticks
+        return tick_s, max(0.0, (sum(spent_s) - ticks * tick_s) / starts) if starts else 0.0
+    if len(windows) >= 4 and starts:
+        both = np.array([[window.ticks, window.starts] for window in windows], float)
+        (tick_s, start_s), *_ = np.linalg.lstsq(both, np.asarray(spent_s))
         if tick_s > 0 and start_s >= 0:
             return float(tick_s), float(start_s)
-    return float(spent.sum() / ticks.sum()), 0.0
+    return sum(spent_s) / ticks, 0.0
 
 
 def free_cores(windows: Sequence[Window], cores: int) -> float | None:
@@ -174,4 +189,4 @@ def free_cores(windows: Sequence[Window], cores: int) -> float | None:
 
 
 def _elsewhere(windows: Sequence[Window]) -> bool:
-    return all(window.server_s is None for window in windows)
+    return bool(windows) and all(window.server_s is None for window in windows)

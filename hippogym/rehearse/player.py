@@ -1,6 +1,7 @@
 """Plays one game step for a participant: takes a place, starts, plays, loads the page again, and at last stops."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator
@@ -25,11 +26,14 @@ REPLACED = 4001
 
 
 class Player:
-    """pulse: the game's pace, over all connections. seat: the present one."""
+    """pulse: the game's pace, over all connections. seat: the present one. number: of this player, as no other's."""
+
+    _numbers = itertools.count()
 
     def __init__(
         self, stage: Stage, line: Path | None, user: str, visit: str | None, story: Story, chance: random.Random
     ) -> None:
+        self.number = next(Player._numbers)
         self.pulse = Pulse()
         self.seat: Seat | None = None
         self._stage = stage
@@ -43,6 +47,11 @@ class Player:
     @property
     def playing(self) -> bool:
         return self.seat is not None and self.seat.playing
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a trial has been begun for them."""
+        return self.seat is not None and bool(self.seat.welcome)
 
     @property
     def turns(self) -> bool:

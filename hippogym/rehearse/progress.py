@@ -80,7 +80,8 @@ def picture(crowd: Crowd, at_s: float) -> Group:
         facts.add_row(Text(name, style="dim"), Text(value(), style=style))
     latest = [Text(harmless(f"{who} at {step or 'the door'}: {what}", 150), style="red")
               for who, step, what in count.troubles[-LATEST:]]  # fmt: skip
-    return Group(head, ProgressBar(total=len(crowd.bots), completed=gone, width=60), facts, *latest)
+    bar = ProgressBar(total=len(crowd.bots), completed=gone, width=60)
+    return Group(head, bar, Text(), facts, *latest)
 
 
 def _pace(crowd: Crowd) -> str:
@@ -89,7 +90,7 @@ def _pace(crowd: Crowd) -> str:
     if not recent:
         return ""
     pace = slowest(recent)
-    told = "nobody plays" if pace is None else f"slowest 5 % at {pace:.0%} of the asked rate"
+    told = "too little was played" if pace is None else f"slowest 5 % at {pace:.0%} of the asked rate"
     used = [window.server_s / window.seconds for window in recent if window.server_s is not None]
     bots = statistics.fmean(window.bots_s / window.seconds for window in recent)
     if not used:

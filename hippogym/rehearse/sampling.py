@@ -47,10 +47,12 @@ class Sampler:
         return self._window(before, self._look())
 
     def _look(self) -> "_Look":
-        playing = [player for player in self.players() if player.playing and not player.turns]
+        everybody = list(self.players())
+        playing = [player for player in everybody if player.playing and not player.turns]
         return _Look(
             time.monotonic(),
-            {id(player): (player, Reading.of(player.pulse)) for player in playing},
+            {player.number for player in everybody if player.has_place},
+            {player.number: (player, Reading.of(player.pulse)) for player in playing},
             own_cpu_s(),
             None if self.server is None else self.server.cpu_s(),
             _busy_s(),
@@ -70,8 +72,8 @@ class Sampler:
                 heard.append(Heard(key, made_s, (now.ticks - then.ticks) / (made_s * player.pulse.rate)))
         for key in after.readings.keys() - before.readings.keys():
             ticks += after.readings[key][1].ticks
-        starts = len(after.readings.keys() - self._known)
-        self._known |= after.readings.keys()
+        starts = len(after.welcomed - self._known)
+        self._known |= after.welcomed
         bots_s = after.own_s - before.own_s
         if after.server_s is None or before.server_s is None:
             return Window(seconds, len(both), tuple(heard), ticks, starts, bots_s)
@@ -83,6 +85,7 @@ class Sampler:
 @dataclass(frozen=True)
 class _Look:
     at_s: float
+    welcomed: set[int]
     readings: dict[int, tuple[Player, Reading]]
     own_s: float
     server_s: float | None

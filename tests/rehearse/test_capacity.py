@@ -37,6 +37,13 @@ def test_a_noisy_rehearsal_predicts_nearly_the_same(seed: int, most: int) -> Non
     assert predict(windows, RATE, cores=2).holds == pytest.approx(1.8 / (RATE * (TICK_S + BOT_S)), rel=0.25)
 
 
+def test_starts_are_not_taken_for_ticks_even_where_somebody_starts_all_the_time() -> None:
+    windows = [crowd(n, starts=1 + n % 3) for n in (1, 2, 3, 4, 5, 6)]
+    costs = predict(windows, RATE, cores=2).costs
+    assert costs is not None
+    assert (costs.tick_s, costs.start_s) == (pytest.approx(TICK_S), pytest.approx(START_S))
+
+
 def test_what_others_take_is_not_counted_on() -> None:
     quiet, busy = (predict([crowd(4, others=others)] * 5, RATE, cores=2).holds for others in (0.0, 1.0))
     assert quiet is not None and busy == pytest.approx(quiet / 2, abs=1)
