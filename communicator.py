@@ -93,7 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
                     for repaired in await asyncio.to_thread(repair, records / name):
                         logger.warning("%s", repaired)
 
-            sessions = Sessions(play, spec, limits_of(study), study.trial.maxParticipants, on_end)
+            at_desk = desk.desk if desk is not None else None
+            sessions = Sessions(play, spec, limits_of(study), study.trial.maxParticipants, on_end, at_desk)
             server = serve(sock, study, sessions, desk, uploader, certificates, dev=dev, address=address, token=token)
             asyncio.run(server)
     logger.info("stopped")
