@@ -4,11 +4,13 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hippogym import __version__
 from hippogym.assembly.study_desk import StudyDesk
 from hippogym.config import Environment, Study
+from hippogym.data.deletion import delete_trials
 from hippogym.data.upload_status import status
 from hippogym.data.uploader import Uploader
 from hippogym.live.certificates import Certificates
@@ -56,7 +58,10 @@ async def serve(
 
     token: what opens the researcher's dashboard.
     """
+    records = Path(sessions.spec["records"])
     if desk is not None:
+        desk.desk.on_leaving = sessions.end_visit
+        desk.desk.on_deletion = deletion(records, study.project.id, uploaded=uploader is not None)
         await desk.desk.open()
 
     async def on_stopped(after_s: float) -> None:
@@ -80,14 +85,14 @@ async def serve(
         step_pages=desk.step_pages if desk is not None else None,
         scripts=project.scripts,
     )
-    of_study = desk.routes(pages, lambda: sessions.count < sessions.most) if desk is not None else []
+    of_study = desk.routes(pages, lambda: sessions.has_place) if desk is not None else []
     observatory = Observatory(sessions)
     of_researcher = dashboard_routes(
         observatory,
         desk.desk.overview if desk is not None else None,
         token,
         pages,
-        Path(sessions.spec["records"]),
+        records,
         status if uploader is not None else None,
         sessions.most,
     )
@@ -102,6 +107,15 @@ async def serve(
     )
     async with observatory:
         await server.run(sock)
+
+
+def deletion(records: Path, project: str, *, uploaded: bool) -> Callable[[str | None, list[str]], Awaitable[None]]:
+    """What removes the records of somebody who has withdrawn."""
+
+    async def delete(user: str | None, trials: list[str]) -> None:
+        await asyncio.to_thread(delete_trials, records, project, user, trials, uploaded=uploaded)
+
+    return delete
 
 
 def _for_people(address: str) -> str:

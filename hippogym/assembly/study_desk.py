@@ -7,8 +7,8 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from hippogym.assembly.interim import make_code, recognise
 from hippogym.config import Study
+from hippogym.core.study.codes import make_code
 from hippogym.core.study.way import build_way
 from hippogym.data.code_key import code_key
 from hippogym.data.ledger.keeper import LedgerThread
@@ -68,7 +68,6 @@ def study_desk(study: Study, folder: Path, records: Path) -> Iterator[StudyDesk 
         files.pages,
         files.variants,
         sign=lambda outcome, visit_id: make_code(key, outcome, visit_id),
-        recognise=recognise,
     )
     with LedgerThread(records / FILE, UserFiles(records, study.project.id), books.undone) as thread:
         views = Views(way, files.pages, study.trial.instructions)

@@ -7,7 +7,7 @@ may be called twice for the same change, where the first time came to nothing: i
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from hippogym.core.study import rules
@@ -15,6 +15,7 @@ from hippogym.core.study.allocation import Allocation, Placement
 from hippogym.core.study.factors import Factor, factors_of
 from hippogym.core.study.forms import Form, Problem
 from hippogym.core.study.ledger import Held, Ledger
+from hippogym.core.study.recruiting import is_preview, recognise
 from hippogym.core.study.refusal import done, elsewhere, too_large, unknown
 from hippogym.core.study.tally import Count
 from hippogym.core.study.visit import Visit, is_over
@@ -24,6 +25,8 @@ from hippogym.errors import RecordError
 ELSEWHERE_S = 120.0
 MOST_BYTES = 64 * 2**20  # of one visit's answers, files included
 SEED = "assignment seed"
+MOST_PARAMETERS = 32
+LONGEST = 400  # name and value of a parameter, in characters
 PREVIEW_CODE = "PREVIEW"
 
 Event = dict[str, Any]
@@ -66,17 +69,27 @@ class Newcomer:
     """Somebody at the door. new_id, new_digest, stamp: for a visit that may have to be begun.
 
     digest: of the token that was brought. user: what v1 calls the participant. client: what the browser says of itself.
+    preview: found out when they arrive.
     """
 
     link: Mapping[str, str]
     digest: str | None
-    preview: bool
     door: Literal["page", "next"]
     new_id: str
     new_digest: str | None
     stamp: str
     user: str | None = None
     client: Mapping[str, Any] = field(default_factory=dict)
+    preview: bool = False
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """resumed: the visit was there before. instead_of: the visit whose place it takes."""
+
+    visit: Visit
+    resumed: bool
+    instead_of: str | None = None
 
 
 @dataclass
@@ -120,7 +133,6 @@ class Books:
     """The work of a study's desk.
 
     pages, variants: of the step files. settings: what ``Study.study_settings`` gives. sign: (outcome, visit id) → code.
-    recognise: the parameters of a link → (recruiting site or None, label or None).
     """
 
     def __init__(
@@ -130,13 +142,12 @@ class Books:
         pages: Mapping[str, PageText],
         variants: Mapping[str, Sequence[str]],
         sign: Callable[[str, str], str],
-        recognise: Callable[[Mapping[str, str]], tuple[str | None, str | None]],
     ) -> None:
         self.way = way
         self.presence = Presence()
         self.pages = pages
         self._settings, self._variants = settings, variants
-        self._sign, self._recognise = sign, recognise
+        self._sign = sign
         self._allocation: Allocation | None = None
 
     def undone(self) -> None:
@@ -159,19 +170,21 @@ class Books:
 
     # -- arriving ------------------------------------------------------------------------------------------------
 
-    def arrive(self, ledger: LedgerBook, who: Newcomer, now_s: float) -> tuple[Visit, bool]:
-        """The visit of somebody at the door, and whether it goes on. Raises Refusal."""
-        site, user = (None, who.user) if who.user is not None else self._recognise(who.link)
+    def arrive(self, ledger: LedgerBook, who: Newcomer, now_s: float) -> Arrived:
+        """The visit of somebody at the door. Raises Refusal."""
+        came = recognise(who.link, self.way.recruiting)
+        user = who.user if who.user is not None else came.user
+        who = replace(who, preview=is_preview(who.link), link=_kept(who.link))
         known = ledger.by_token(who.digest) if who.digest else self._of_v1(ledger, who)
         if known is not None and _goes_on(known.visit, user, who):
             ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
-            return known.visit, True
-        earlier = self._earlier(ledger, user, now_s) if site is not None and user and not who.preview else None
+            return Arrived(known.visit, resumed=True)
+        earlier = self._earlier(ledger, user, now_s) if came.site and user and not who.preview else None
         with self._placing(ledger) as allocation:
             placement = self._place(allocation, who, earlier, now_s)
             visit = rules.begin(
-                self.way, who.new_id, user, self.way.project, who.link, who.preview, who.door,
-                placement.condition, placement.groups, who.stamp, now_s, site,
+                self.way, who.new_id, user or f"user_{who.new_id}", self.way.project, who.link, who.preview, who.door,
+                placement.condition, placement.groups, who.stamp, now_s, came.site,
             )  # fmt: skip
             if placement.full is not None:
                 visit = rules.end(self.way, visit, "full", now_s)
@@ -182,7 +195,7 @@ class Books:
             if earlier is not None:
                 gone = rules.supersede(earlier.visit, visit["id"], now_s)
                 self._save(ledger, earlier, gone, now_s, {"kind": "superseded"})
-        return visit, False
+        return Arrived(visit, resumed=False, instead_of=earlier.visit["id"] if earlier is not None else None)
 
     def _of_v1(self, ledger: LedgerBook, who: Newcomer) -> Held | None:
         """Visits of existing front ends are found by their user, those of our page never are."""
@@ -357,6 +370,11 @@ class Books:
         except BaseException:
             self._allocation = None
             raise
+
+
+def _kept(link: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of a link, as far as they are kept."""
+    return {name: value for name, value in list(link.items())[:MOST_PARAMETERS] if len(name) + len(value) <= LONGEST}
 
 
 def _known(held: Held | None) -> Held:

@@ -3,6 +3,7 @@
 What it answers is on the disk: a visit that has moved has moved for good, whatever becomes of the server.
 """
 
+import asyncio
 import hashlib
 import logging
 import secrets
@@ -17,15 +18,15 @@ from hippogym.core.study.refusal import Refusal, unknown
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.errors import RecordError
 from hippogym.live.admission import Admission
-from hippogym.live.books import Books, LedgerBook, Newcomer
+from hippogym.live.books import Arrived, Books, LedgerBook, Newcomer
 from hippogym.live.overview import Overview
 from hippogym.live.views import Views
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 15.0
+LEAVES_WITHIN_S = 20.0
 LONGEST_LABEL = 200
-MOST_PARAMETERS = 32
 
 T = TypeVar("T")
 
@@ -58,12 +59,21 @@ class Answer:
     problems: tuple[Problem, ...]
 
 
+async def _nobody(visit_id: str) -> None:
+    """No games, so nobody is in one."""
+
+
+async def _nothing(user: str | None, trials: list[str]) -> None:
+    """No records."""
+
+
 @dataclass
 class Desk:
     """The desk.
 
-    trial_settings: what ``Study.trial_settings`` gives for these overrides. erase: is awaited with the trials of a
-    participant who asked for deletion. clock: seconds since 1970.
+    trial_settings: what ``Study.trial_settings`` gives for these overrides. clock: seconds since 1970. on_leaving:
+    awaited with the id of a visit that is over while its game may go on. on_deletion: awaited with the label and the
+    trials of a participant who has withdrawn and wants all deleted.
     """
 
     keeper: LedgerThread
@@ -71,8 +81,9 @@ class Desk:
     views: Views
     overview_of: Overview
     trial_settings: Callable[..., dict[str, Any]]
-    erase: Callable[[str, list[str]], Awaitable[None]] | None = None
     clock: Callable[[], float] = time.time
+    on_leaving: Callable[[str], Awaitable[None]] = _nobody
+    on_deletion: Callable[[str | None, list[str]], Awaitable[None]] = _nothing
     _noted: dict[str, tuple[int, float]] = field(default_factory=dict)
     _owed: dict[str, list[Callable[[LedgerBook], Visit]]] = field(default_factory=dict)
 
@@ -89,24 +100,23 @@ class Desk:
         self,
         link: Mapping[str, str],
         token: str | None,
-        preview: bool,
         door: Literal["page", "next"] = "page",
         client: Mapping[str, Any] | None = None,
     ) -> Arrival:
         """Somebody has opened the study's link. Raises Refusal, RecordError."""
         new_token = _token()
         who = Newcomer(
-            link=_checked_link(link),
+            link=link,
             digest=_digest(token) if token else None,
-            preview=preview,
             door=door,
             new_id=_new_id(),
             new_digest=_digest(new_token),
             stamp=_token(),
             client=client or {},
         )
-        visit, resumed = await self._arrive(who)
-        return Arrival(token if resumed and token else new_token, resumed, await self._show(visit))
+        arrived = await self._arrive(who)
+        known = token if arrived.resumed and token else new_token
+        return Arrival(known, arrived.resumed, await self._show(arrived.visit))
 
     async def now(self, token: str) -> dict[str, Any]:
         """What the visit shows. Raises Refusal, RecordError."""
@@ -122,9 +132,10 @@ class Desk:
         """The participant leaves the study. Raises Refusal, RecordError."""
         visit_id, now_s = (await self.find(token))["id"], self.clock()
         visit = await self._write(lambda ledger: self.books.withdraw(ledger, visit_id, now_s, delete=delete))
-        if delete and self.erase is not None:
+        await self._leave(visit_id)
+        if delete:
             trials = await self.keeper.read(lambda ledger: self.books.trials_of(ledger, visit_id))
-            await self.erase(visit_id, trials)
+            await self.on_deletion(visit["user"], trials)
         return self.views.of(visit)
 
     async def check(self, token: str) -> None:
@@ -146,7 +157,7 @@ class Desk:
             if len(user) > LONGEST_LABEL:
                 raise
             link = {"userId": user}
-            visit, _ = await self._arrive(Newcomer(link, None, False, "next", _new_id(), None, _token(), user))
+            visit = (await self._arrive(Newcomer(link, None, "next", _new_id(), None, _token(), user))).visit
         return await self._show(visit)
 
     async def next_answer(
@@ -238,13 +249,24 @@ class Desk:
 
     # -- how it is done ------------------------------------------------------------------------------------------
 
-    async def _arrive(self, who: Newcomer) -> tuple[Visit, bool]:
+    async def _arrive(self, who: Newcomer) -> Arrived:
         now_s = self.clock()
-        visit, resumed = await self.keeper.write(
-            lambda ledger: self.books.arrive(ledger, who, now_s), lambda result: self.books.presence.note(result[0])
+        arrived = await self.keeper.write(
+            lambda ledger: self.books.arrive(ledger, who, now_s),
+            lambda arrived: self.books.presence.note(arrived.visit),
         )
-        self.books.presence.heard(visit["id"], now_s)
-        return visit, resumed
+        self.books.presence.heard(arrived.visit["id"], now_s)
+        if arrived.instead_of is not None:
+            await self._leave(arrived.instead_of)
+        return arrived
+
+    async def _leave(self, visit_id: str) -> None:
+        """The game of a visit ends; whoever asked for it does not wait for ever."""
+        try:
+            async with asyncio.timeout(LEAVES_WITHIN_S):
+                await self.on_leaving(visit_id)
+        except TimeoutError:
+            logger.warning("a game does not end although its participant has left the study")
 
     async def _answer(
         self,
@@ -308,9 +330,3 @@ def _new_id() -> str:
 def _digest(token: str) -> str:
     """Tokens are looked up by their hash, so that the time a look-up takes tells nothing about them."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _checked_link(link: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of a link, as far as they are kept."""
-    few = list(link.items())[:MOST_PARAMETERS]
-    return {name[:LONGEST_LABEL]: value[:LONGEST_LABEL] for name, value in few if name not in ("server", "preview")}

@@ -1,5 +1,6 @@
 """What a participant is sent of their visit: the view, as plain JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from hippogym.core.study.visit import Visit
 from hippogym.core.study.way import Ending, Way
 from hippogym.live.books import PageText
 
+_BRACES = re.compile(r"\{([A-Za-z_][\w.-]{0,63})\}", re.ASCII)
 SUPERSEDED = "This study was opened again in another browser or on another device, and goes on there."
 
 
@@ -71,13 +73,14 @@ class Views:
 
 
 def redirect_of(ending: Ending, visit: Visit) -> str | None:
-    """Where the participant is led, with what stands in braces filled in; what is not known there becomes nothing."""
-    if not ending.redirect:
+    """Where the participant is led: the address with every name in braces filled in, percent-encoded.
+
+    Names are ``code``, ``userId`` and the parameters of the link. None where one is missing, or where it leads nowhere
+    on the web: then the page shows the code.
+    """
+    known = {**visit["link"], "code": visit["code"], "userId": visit["user"]}
+    address = ending.redirect or ""
+    if not address or any(not known.get(name) for name in _BRACES.findall(address)):
         return None
-    known = {**visit["link"], "code": visit["code"] or "", "userId": visit["user"] or ""}
-    pieces = ending.redirect.split("{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, brace, rest = piece.partition("}")
-        filled += [quote(known.get(name, ""), safe="", errors="replace"), rest] if brace else ["{", piece]
-    return "".join(filled)
+    filled = _BRACES.sub(lambda found: quote(known[found[1]] or "", safe="", errors="replace"), address)
+    return filled if filled.startswith(("https://", "http://")) else None

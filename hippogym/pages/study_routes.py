@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hippogym.core.study.forms import Problem
+from hippogym.core.study.recruiting import is_preview
 from hippogym.core.study.refusal import Refusal, unknown
 from hippogym.pages.asking import LARGEST_ANSWER, Reception, token_of, trouble
 from hippogym.pages.routes import PageSettings, strict_headers
@@ -53,7 +54,6 @@ class Desk(Protocol):
         self,
         link: Mapping[str, str],
         token: str | None,
-        preview: bool,
         door: Literal["page", "next"] = "page",
         client: Mapping[str, Any] | None = None,
     ) -> Arrival: ...
@@ -99,10 +99,9 @@ class StudyPages:
         body, _ = await self._reception.read(request)
         given = body.get("link")
         link = {key: value for key, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
-        preview = link.get("preview", "false").lower() not in ("false", "0", "no")
-        if not self._live and not preview:
+        if not self._live and not is_preview(link):
             raise Refusal("not_live", NOT_LIVE, 404)
-        arrived = await self._desk.arrive(link, token_of(request), preview, "page", facts_of(body.get("client")))
+        arrived = await self._desk.arrive(link, token_of(request), "page", facts_of(body.get("client")))
         return JSONResponse({"token": arrived.token, "resumed": arrived.resumed, "view": arrived.view})
 
     async def now(self, request: Request) -> Response:

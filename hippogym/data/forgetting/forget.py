@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hippogym.data.forgetting.places import Person, Place, places, trials_of
+from hippogym.data.forgetting.person import Person, Place
+from hippogym.data.forgetting.places import places, trials_of
 from hippogym.data.forgetting.search import Findings, search
 from hippogym.data.storage import Storage
 from hippogym.errors import RecordError
