@@ -1,8 +1,9 @@
 """Is what a rehearsal has left what its participants did? Each check is green, red, or grey: it could not be made."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from hippogym.core.study.codes import read_code, visit_signs
@@ -24,27 +25,33 @@ class Check:
     details: list[str] = field(default_factory=list)
 
 
-def way_checks(stories: Sequence[Story]) -> list[Check]:
+Kinds = Mapping[str, str]
+"""From an outcome to its ending's code: ``signed`` (also where nothing is said), ``none``, or the study's own text."""
+
+
+def way_checks(stories: Sequence[Story], kinds: Kinds = MappingProxyType({})) -> list[Check]:
     """What the participants themselves have seen."""
     troubles = [f"{s.person.name} at {step or 'the door'}: {told}" for s in stories for step, told in s.troubles]
     states = Counter(story.state for story in stories)
     told = f"{states[DONE]} came to an end of the study, {states[LEFT]} left as planned, {states[FAILED]} failed"
-    missing = [f"{s.person.name} came to the end ({s.outcome}) without a code" for s in stories if _lacks_code(s)]
+    missing = [
+        f"{s.person.name} came to the end ({s.outcome}) without a code" for s in stories if _lacks_code(s, kinds)
+    ]
     return [
         _check(
             "everybody went their way", not troubles and states[DONE] + states[LEFT] == len(stories), told, troubles
         ),
-        _check("whoever completed got a code", not missing, f"{sum(bool(s.code) for s in stories)} codes", missing),
+        _check("who came to the end got a code", not missing, f"{sum(bool(s.code) for s in stories)} codes", missing),
     ]
 
 
-def data_checks(stories: Sequence[Story], found: Evidence) -> list[Check]:
+def data_checks(stories: Sequence[Story], found: Evidence, kinds: Kinds = MappingProxyType({})) -> list[Check]:
     """What is in the data folder, held against what the participants saw."""
     checks = [_records_check(found), _seen_check(stories, found)]
     if not found.has_ledger:
         return [*checks, Check("answers and arms", GREY, "a study without steps keeps none")]
     return [*checks, _visits_check(stories, found), _answers_check(stories, found), _way_check(stories, found),
-            _codes_check(stories, found), _arms_check(found)]  # fmt: skip
+            _codes_check(stories, found, kinds), _arms_check(found)]  # fmt: skip
 
 
 def server_check(code: int | None, errors: Sequence[str]) -> Check:
@@ -144,23 +151,24 @@ def _once(names: Iterable[str]) -> list[str]:
     return kept
 
 
-def _codes_check(stories: Sequence[Story], found: Evidence) -> Check:
-    """A code is signed for its visit and outcome; or it is a text of the study's own, the same for everybody."""
+def _codes_check(stories: Sequence[Story], found: Evidence, kinds: Kinds) -> Check:
+    """A code is signed for its visit and outcome, or it is the text that the study gives to everybody."""
     given = [story for story in stories if story.code is not None]
     if found.key is None:
         return Check("codes verify", RED if given else GREY, "there is no key to verify them with")
     wrong = []
-    own = {code for code, count in Counter(story.code for story in given).items() if count > 1}
+    fixed = 0
     for story in given:
+        kind = kinds.get(story.outcome or "", "signed")
+        fixed += kind != "signed"
         for visit in found.visits_of(story.person.name)[:1]:
             code = read_code(found.key, story.code or "")
             real = code is not None and (code.outcome, code.visit) == (
                 story.outcome,
                 visit_signs(found.key, visit["id"]),
             )
-            if visit["code"] != story.code or not (real or story.code in own):
+            if visit["code"] != story.code or not (real if kind == "signed" else story.code == kind):
                 wrong.append(f"{story.person.name}: the code is not that of {story.outcome}")
-    fixed = sum(story.code in own for story in given)
     told = f"{len(given) - fixed} signed codes" + (f", {fixed} of the study's own" if fixed else "")
     return _check("codes verify", not wrong, told, wrong)
 
@@ -172,8 +180,8 @@ def _arms_check(found: Evidence) -> Check:
     return _check("arms are balanced", not wrong, "; ".join(told), wrong)
 
 
-def _lacks_code(story: Story) -> bool:
-    return story.outcome == "complete" and not story.code and not story.redirect
+def _lacks_code(story: Story, kinds: Kinds) -> bool:
+    return story.outcome is not None and not story.code and kinds.get(story.outcome, "signed") != "none"
 
 
 def _check(name: str, fine: bool, told: str, details: Sequence[str]) -> Check:

@@ -34,7 +34,7 @@ class Trialled:
 Try = Callable[[int], Awaitable[Window]]
 
 
-async def confirm(first: Prediction, rate: float, cores: int, attempt: Try) -> tuple[Prediction, list[Trialled]]:
+async def confirm(first: Prediction, cores: int, attempt: Try) -> tuple[Prediction, list[Trialled]]:
     """Try the prediction; returns the one that stands in the end, and every crowd that was tried.
 
     attempt: lets so many play at once, and returns the time in which all of them did.
@@ -50,7 +50,7 @@ async def confirm(first: Prediction, rate: float, cores: int, attempt: Try) -> t
         tried.append(judged(window, size, of, wanted=True))
         if not tried[-1].holds:
             return prediction, tried
-        better = predict([window], rate, cores)
+        better = predict([window], cores)
         if better.holds is None or abs(better.holds - of) <= max(1.0, NEAR * of):
             break
         prediction = better

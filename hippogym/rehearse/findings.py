@@ -53,18 +53,21 @@ class Findings:
 
 
 def step_table(stories: Sequence[Story]) -> list[tuple[str, int, float, float, int, int]]:
-    """How it went at each step, in the order in which steps were first seen."""
+    """How it went at each step, in the order of the way (that of their mean place, as some are not shown to all)."""
     took: dict[str, list[float]] = {}
+    places: dict[str, list[int]] = {}
     for story in stories:
-        for name, seconds in story.steps:
+        for place, (name, seconds) in enumerate(story.steps):
             took.setdefault(name, []).append(seconds)
+            places.setdefault(name, []).append(place)
         if story.state in (LEFT, FAILED) and story.step:
             took.setdefault(story.step, [])
+            places.setdefault(story.step, []).append(len(story.steps))
     left = Counter(story.step for story in stories if story.state == LEFT)
     failed = Counter(story.step for story in stories if story.state == FAILED)
     return [
         (name, len(s) + left[name] + failed[name], percentile(s, 50), percentile(s, 95), left[name], failed[name])
-        for name, s in took.items()
+        for name, s in sorted(took.items(), key=lambda item: statistics.fmean(places[item[0]]))
     ]
 
 

@@ -48,7 +48,7 @@ async def let_play(study: Path, settings: Mapping[str, Any], folder: Path, size:
                 await asyncio.sleep(SETTLED_S)
                 return await sampler.one(MEASURED_S)
             except TimeoutError:
-                return Window(MEASURED_S, sum(player.playing for player in players), (), 0, 0, 0.0, 0.0, 0.0)
+                return Window(MEASURED_S, sum(player.playing for player in players), (), 0.0, 0, 0.0, 0.0, 0.0)
             finally:
                 for task in playing:
                     task.cancel()

@@ -20,7 +20,7 @@ from rich.console import Console
 from hippogym.config import Study, load_study
 from hippogym.config.study_pages import variants
 from hippogym.core.study.forms import Form, read_form
-from hippogym.core.study.way import build_way
+from hippogym.core.study.way import OUTCOMES, build_way
 from hippogym.data.terminal import console, messages
 from hippogym.errors import StartError
 from hippogym.rehearse.capacity import predict
@@ -80,12 +80,13 @@ class Rehearsal:
             errors = server.errors() if server is not None else []
         found = self._summarise(crowd)
         stories = [bot.story for bot in crowd.bots]
-        found.checks += way_checks(stories)
+        kinds = {} if self._study is None else code_kinds(self._study)
+        found.checks += way_checks(stories, kinds)
         if server is None:
             found.checks.append(Check("the data", GREY, "they are where the server is; hippogym verify tells of them"))
         else:
             evidence = await asyncio.to_thread(read_evidence, data)
-            add_data(found, evidence, [*data_checks(stories, evidence), server_check(server.code, errors)])
+            add_data(found, evidence, [*data_checks(stories, evidence, kinds), server_check(server.code, errors)])
         if self._asked.confirm and self._study is not None:
             await self._confirm(found, self._study)
         return found
@@ -128,7 +129,7 @@ class Rehearsal:
         rates = [player.pulse.rate for player in crowd.players()]
         rate = max(rates, default=0.0)
         allowed = None if self._study is None else self._study.trial.maxParticipants
-        prediction = predict(crowd.sampler.windows, rate, cores)
+        prediction = predict(crowd.sampler.windows, cores)
         network = None if self._asked.network is None else str(self._asked.network)
         return summarise(crowd, prediction, rate, allowed, cores, network)
 
@@ -136,7 +137,7 @@ class Rehearsal:
         self._progress.print("trying the prediction …")
         settings = study.trial_settings(*_first_game(study))
         attempt = partial(let_play, self._asked.study.absolute(), settings, self._folder)
-        found.prediction, found.confirmed = await confirm(found.prediction, found.rate, found.cores, attempt)
+        found.prediction, found.confirmed = await confirm(found.prediction, found.cores, attempt)
         found.checks.append(confirmed_check(found.confirmed))
 
 
@@ -148,6 +149,12 @@ def pages_of(study: Study) -> Pages:
         for path in variants(study.path.parent, step.page or ""):
             pages.setdefault(step.name, []).append(read_form(path.read_text(encoding="utf-8-sig")))
     return pages
+
+
+def code_kinds(study: Study) -> dict[str, str]:
+    """From each outcome to its ending's code: signed, none, or a text."""
+    way = build_way(study.study_settings())
+    return {outcome: way.ending(outcome).code for outcome in OUTCOMES}
 
 
 def _first_game(study: Study) -> tuple[Mapping[str, Any], ...]:

@@ -62,24 +62,21 @@ class Sampler:
         seconds = after.at_s - before.at_s
         both = [key for key in after.readings if key in before.readings]
         heard = []
-        ticks = 0
-        for key in both:
-            player, now = after.readings[key]
-            then = before.readings[key][1]
-            ticks += now.ticks - then.ticks
+        for number in both:
+            player, now = after.readings[number]
+            then = before.readings[number][1]
             if now.us > then.us:
                 made_s = (now.us - then.us) / 1e6
-                heard.append(Heard(key, made_s, (now.ticks - then.ticks) / (made_s * player.pulse.rate)))
-        for key in after.readings.keys() - before.readings.keys():
-            ticks += after.readings[key][1].ticks
+                heard.append(Heard(number, made_s, (now.ticks - then.ticks) / (made_s * player.pulse.rate)))
+        played_s = seconds * (len(before.readings) + len(after.readings)) / 2
         starts = len(after.welcomed - self._known)
         self._known |= after.welcomed
         bots_s = after.own_s - before.own_s
         if after.server_s is None or before.server_s is None:
-            return Window(seconds, len(both), tuple(heard), ticks, starts, bots_s)
+            return Window(seconds, len(both), tuple(heard), played_s, starts, bots_s)
         server_s = max(0.0, after.server_s - before.server_s)
         others_s = max(0.0, after.busy_s - before.busy_s - bots_s - server_s)
-        return Window(seconds, len(both), tuple(heard), ticks, starts, bots_s, server_s, others_s)
+        return Window(seconds, len(both), tuple(heard), played_s, starts, bots_s, server_s, others_s)
 
 
 @dataclass(frozen=True)

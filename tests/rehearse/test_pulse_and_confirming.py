@@ -2,7 +2,7 @@
 
 import pytest
 
-from hippogym.rehearse.capacity import Heard, Window, predict
+from hippogym.rehearse.capacity import Heard, Prediction, Window, predict
 from hippogym.rehearse.confirming import confirm
 from hippogym.rehearse.pulse import Pulse, Reading
 
@@ -55,48 +55,51 @@ def everybody(size: int, pace: float, seconds: float) -> tuple[Heard, ...]:
 
 
 class Machine:
-    """Holds so many, at a cost that is a third lower when it is busy, as real ones are."""
+    """Has one core, and holds so many; each player takes its share of the core."""
 
-    def __init__(self, limit: int, cost_s: float) -> None:
-        self.limit, self.cost_s = limit, cost_s
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.tried: list[int] = []
 
     async def play(self, size: int) -> Window:
         self.tried.append(size)
         kept = min(1.0, self.limit / size)
-        ticks = round(size * 30 * 20 * kept)
-        return Window(20.0, size, everybody(size, kept, 20.0), ticks, 0, 0.0, ticks * self.cost_s, 0.0)
+        return Window(
+            20.0, size, everybody(size, kept, 20.0), 20.0 * size, 0, 0.0, 20.0 * size * kept / self.limit, 0.0
+        )
+
+
+def rehearsed(cores_of_a_player: float) -> Prediction:
+    """What a rehearsal with five at once says."""
+    return predict([Window(5.0, 5, everybody(5, 1.0, 5.0), 25.0, 0, 0.0, 25 * cores_of_a_player, 0.0)], 1)
 
 
 async def test_a_true_prediction_holds_at_80_and_does_not_at_130_percent() -> None:
-    machine = Machine(60, 1 / (30 * 60))
-    first = predict([await machine.play(10)], 30.0, 1)
-    last, tried = await confirm(first, 30.0, 1, machine.play)
+    machine = Machine(60)
+    first = rehearsed(1 / 60)
+    last, tried = await confirm(first, 1, machine.play)
     assert last.holds == first.holds == 54  # nine tenths of the core
     assert [(one.playing, one.wanted, one.holds) for one in tried] == [(43, True, True), (70, False, False)]
     assert all(one.is_as_predicted for one in tried)
 
 
 async def test_a_prediction_that_was_too_low_is_made_anew_from_the_larger_crowd() -> None:
-    machine = Machine(60, 1 / (30 * 60))
-    low = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 300 * 2 / (30 * 60), 0.0)], 30.0, 1)
+    machine = Machine(60)
+    low = rehearsed(2 / 60)
     assert low.holds == 27
-    last, tried = await confirm(low, 30.0, 1, machine.play)
+    last, tried = await confirm(low, 1, machine.play)
     assert last.holds == 54 and machine.tried == [22, 43, 70]
     assert all(one.is_as_predicted for one in tried)
 
 
 async def test_a_prediction_that_was_too_high_is_said_to_be_wrong() -> None:
-    machine = Machine(20, 1 / (30 * 60))
-    high = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 300 / (30 * 60), 0.0)], 30.0, 1)
-    _, tried = await confirm(high, 30.0, 1, machine.play)
+    _, tried = await confirm(rehearsed(1 / 60), 1, Machine(20).play)
     assert [one.is_as_predicted for one in tried] == [False]
 
 
 async def test_a_crowd_that_did_not_all_come_into_play_does_not_hold() -> None:
     async def play(size: int) -> Window:
-        return Window(20.0, size - 1, everybody(size - 1, 1.0, 20.0), 600, 0, 0.0, 0.1, 0.0)
+        return Window(20.0, size - 1, everybody(size - 1, 1.0, 20.0), 20.0 * size, 0, 0.0, 0.1, 0.0)
 
-    high = predict([Window(2.0, 5, everybody(5, 1.0, 2.0), 300, 0, 0.0, 0.5, 0.0)], 30.0, 1)
-    _, tried = await confirm(high, 30.0, 1, play)
+    _, tried = await confirm(rehearsed(1 / 60), 1, play)
     assert [(one.holds, one.slowest) for one in tried] == [(False, 0.0)]
