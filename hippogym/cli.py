@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("hippogym.data.commands.export", "records as Minari, Parquet, JSON lines or CSV"),
     "replay": ("hippogym.replay.command", "do episodes come out again as they were recorded? Or: look at one"),
     "video": ("hippogym.replay.video_command", "an episode as mp4"),
+    "answers": ("hippogym.data.commands.answers", "what participants answered, as a table"),
     "forget": ("hippogym.data.commands.forget", "remove a participant from everything that the study keeps"),
 }
 
