@@ -13,7 +13,6 @@ import { waitBeforeAttempt } from './backoff.js';
 import { closeMeaning, parseFrame, parseMessage, SUBPROTOCOL } from './wire.js';
 
 const SILENCE_MS = 8000; // the server pings every 2 s
-const QUEUED_SILENCE_MS = 45_000; // in the line there is less to say
 const FULL_MS = 20_000; // until one asks again where even the line is full
 const STEADY_MS = 1000; // a connection that held this long is not part of a series of failures
 const NOTICING_S = 20; // the grace begins when the server notices the loss, at the latest this much after we do
@@ -141,8 +140,7 @@ export class Connection {
   }
 
   #checkSilence() {
-    const patienceMs = this.phase.name === 'queued' ? QUEUED_SILENCE_MS : SILENCE_MS;
-    if (this.#socket && this.#clock() - this.#lastHeard > patienceMs) this.#closed('lost');
+    if (this.#socket && this.#clock() - this.#lastHeard > SILENCE_MS) this.#closed('lost');
   }
 
   #closed(meaning) {

@@ -127,7 +127,8 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
     .on('phase', ({ name, welcomed }) => {
       // What is still held when the connection comes back holds there, too.
       if (name === 'open' && !held.empty) connection.held(held.keys, held.controls);
-      if (name === 'full' || name === 'queued' || name === 'stopping') overlay.putToastAway(); // the card says it in more words
+      const isSaid = ['full', 'queued', 'stopping'].includes(name) || (name === 'ended' && !welcomed);
+      if (isSaid) overlay.putToastAway(); // the card says it in more words
       if (name !== 'left') show();
       if (name === 'ended') study?.over(done?.reason ?? (welcomed ? 'ended' : 'unknown'));
     })

@@ -28,7 +28,7 @@ const LABELS = {
  * `wait` is the part of the text that changes by the second, and so is not to be read out.
  */
 export function describe({ phase, inStudy = false, ...known }) {
-  const facts = { status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, ...known };
+  const facts = { welcomed: phase.welcomed, status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, ...known };
   const name = stateName(phase, facts.status);
   const said = (inStudy && IN_A_STUDY[name] ? IN_A_STUDY : SCENES)[name](facts);
   return { name, label: LABELS[name], title: '', text: '', wait: '', button: null, busy: false, ...said };
@@ -147,9 +147,9 @@ const IN_A_STUDY = {
 
   replaced: () => ({ ...SCENES.replaced(), button: { label: 'Go on here instead', does: 'onwards' } }),
 
-  ended: ({ done }) => ({
-    title: done?.reason === 'stopped' ? 'You ended the game' : 'The game is over',
-    text: 'Thank you for playing. The study goes on in a moment.',
+  ended: ({ welcomed, done }) => ({
+    title: !welcomed ? 'One moment…' : done?.reason === 'stopped' ? 'You ended the game' : 'The game is over',
+    text: welcomed ? 'Thank you for playing. The study goes on in a moment.' : '',
     busy: true,
   }),
 
