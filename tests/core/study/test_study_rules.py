@@ -145,6 +145,17 @@ def test_a_failure_may_lead_back_and_the_tries_begin_anew():
     assert (person.view.number, person.view.of) == (1, 3)
 
 
+def test_a_page_of_help_comes_only_after_the_failure_that_leads_back_to_it():
+    help_page = {"page": "help.html", "when": ["quiz.q == b"]}
+    person = Person(way_of(help_page, {"page": "quiz.html", "tries": 1, "onFail": "help"}), forms={"quiz": QUIZ})
+    assert person.step == "quiz"
+    person.answer(q="b")
+    assert person.step == "help"
+    person.answer()
+    person.answer(q="a")
+    assert (person.visit["trail"], person.visit["outcome"]) == (["quiz", "help", "quiz"], "complete")
+
+
 def test_attention_checks_are_counted_once_and_end_the_visit_only_beyond_the_limit():
     steps = ("a1.html", "a2.html", "b.html")
     forms = {"a1": ATTENTION, "a2": ATTENTION}
