@@ -19,6 +19,7 @@ class Standing:
         self._tick = 0
         self._score = 0.0
         self._rate: float | None = None
+        self._waits_for_actions = False
         self._fps = 0.0
         self._total: dict[str, Any] = {"episodes": 0, "ticks": 0, "score": 0.0}
         self._frames = self._frames_before = 0
@@ -31,6 +32,8 @@ class Standing:
             self._episodes = status["episodes"]
             if status["episode"] != self._episode:
                 self._episode, self._tick, self._score = status["episode"], 0, 0.0
+        if mode := message.get("stepMode"):
+            self._waits_for_actions = mode == "turn"
         if rate := message.get("frameRate"):
             self._rate = rate["rate"]
 
@@ -70,7 +73,7 @@ class Standing:
             "tick": self._tick,
             "score": finite(self._score),
             "fps": round(self._fps, 1),
-            "rate": self._rate,
+            "rate": None if self._waits_for_actions else self._rate,
             "good": self.good,
             "bad": self.bad,
             "errors": self.errors,
