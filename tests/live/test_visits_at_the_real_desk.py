@@ -83,7 +83,8 @@ async def test_two_games_on_the_way_each_with_its_own_settings(study: Path) -> N
         assert (person.view["kind"], person.view["name"]) == ("game", "game")
         assert (await play(server, person))["reason"] == "finished"
         assert (person.view["kind"], person.view["name"]) == ("page", "survey"), "its score was 120"
-        practice, first, second = (plain_loop(file) for file in wait_for_files(server, 3))
+        records = [plain_loop(file) for file in wait_for_files(server, 3)]
+    practice, first, second = sorted(records, key=lambda entries: entries[0]["hippogym"]["t_mono_ns"])
     headers = [of_kind(entries, "reset")[0]["hippogym"] for entries in (practice, first, second)]
     assert [header["step"] for header in headers] == ["practice", "game", "game"]
     assert [len(of_kind(entries, "tick")) for entries in (practice, first, second)] == [2, 60, 60]
