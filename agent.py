@@ -77,7 +77,12 @@ def close(env):
     env.close()
 
 
-# Two more functions are called if they are here. Take the # away to use them.
+# Three more functions are called if they are here. Take the # away to use them.
+#
+# def participant(about):
+#     """Called before start: who will play. about: "condition" and its "parameters" (what stands behind agent: in
+#     config.yml), the "step" of the study, and the "trial"."""
+#
 #
 # def message(env, message):
 #     """Called with every message of the participant, as a dict: feedback ("command": "good"), buttons of your own."""

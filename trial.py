@@ -10,25 +10,18 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hippogym.core import messages, packets
-from hippogym.core.action_buffer import ActionBuffer
 from hippogym.core.actions import ActionTable
-from hippogym.core.effort import Effort
 from hippogym.core.frame_header import LAST_OF_EPISODE
-from hippogym.core.held import HeldInputs
-from hippogym.core.pacing import FrameClock
 from hippogym.data.recorder import Recorder
 from hippogym.errors import AgentError, RecordError
 from hippogym.live.agent import Agent
 from hippogym.live.channel import Channel, ServerGone, read_note
-from hippogym.live.inbox import Inbox
-from hippogym.live.keeper import Keeper, Records
-from hippogym.live.participant import Participant
+from hippogym.live.stage import Stage
 from hippogym.live.trial_process import run_trial
 
 logger = logging.getLogger("trial")
@@ -44,32 +37,13 @@ def play(sock: socket.socket, spec: dict[str, Any]) -> None:
     run_trial(sock, spec, begin)
 
 
-class Trial:
-    """Everything that happens between a participant's hello and the end of their last episode."""
+class Trial(Stage):
+    """Everything that happens between a participant's hello and the end of their last episode.
 
-    def __init__(
-        self, agent: Agent, table: ActionTable, channel: Channel, recorder: Records, spec: dict[str, Any]
-    ) -> None:
-        self.agent = agent
-        self.channel = channel
-        self.header: dict[str, Any] = spec["header"]
-        self.settings: dict[str, Any] = spec["settings"]
-        self.turns = self.settings["stepMode"] == "turn"
-        self.buffer = ActionBuffer(table, self.settings["actionBufferLifespan"], turn=self.turns)
-        self.held = HeldInputs(self.buffer, table)
-        self.participant = Participant(agent, table, channel, self.settings)
-        self.inbox = Inbox(channel)
-        self.keeper = Keeper(spec["trial"], recorder, self.inbox, self.participant, self)
-        self.clock = FrameClock(self.participant.rate.rate, time.monotonic_ns())
+    What it stands on (agent, participant, record, clock, …) is its Stage; see there for what self.… is.
+    """
 
-        self.state = "waiting"  # for Start; then playing or paused
-        self.reason: str | None = None  # why the trial is over
-        self.episode = -1
-        self.ticks = 0  # of this episode
-        self.score = 0.0
-        self.episode_over = False  # its last state is on the screen, the next one begins at the next tick
-        self.effort = Effort()
-        self.closed = False  # the record is, with everything in it
+    episode_over = False  # its last state is on the screen, the next one begins at the next tick
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -78,7 +52,10 @@ class Trial:
         problem: AgentError | None = None
         try:
             self.participant.show_controls(begun=False)
-            self.begin_episode()
+            if self.episodes_left():
+                self.begin_episode()
+            else:
+                self.reason = "finished"
             while self.reason is None:
                 self.listen()
                 if self.reason is None and self.wait_s() == 0:
@@ -113,7 +90,7 @@ class Trial:
 
     def wait_s(self) -> float | None:
         """Seconds until the next tick, None when no tick is coming by itself."""
-        playing = self.state == "playing" and self.participant.connected
+        playing = self.state == "playing" and self.participant.connected and not self.on_hold
         if not playing or (self.turns and not self.episode_over and not self.buffer.waiting):
             return None
         return self.clock.wait_ns(time.monotonic_ns()) / 1e9
@@ -129,14 +106,13 @@ class Trial:
         if applied is None:
             return
         result = self.agent.step(applied.value)
-        self.ticks += 1
-        self.score += result.reward or 0.0
+        self.at.add_tick(result.reward or 0.0)
         flags = LAST_OF_EPISODE if result.done else 0
         ours: dict[str, Any] = {"action": vars(applied), "late_ns": punctual.late_ns, "missed_ticks": punctual.missed}
         if result.action_reported is not None:
             ours["reported_action"] = result.action_reported
         self.keep_and_show("tick", result.record, flags, **ours)
-        self.effort.add_tick(time.monotonic_ns() - self.keeper.waited_ns - began_ns)
+        self.at.add_work(time.monotonic_ns() - self.keeper.waited_ns - began_ns)
         if result.done:
             self.finish_episode()
 
@@ -145,17 +121,15 @@ class Trial:
     def begin_episode(self) -> None:
         """Reset the environment, open its record with what it began from, show the first frame."""
         self.end_episode()
-        self.episode += 1
-        self.ticks = 0
-        self.score = 0.0
+        self.at.begin_episode()
         self.episode_over = False
         base = self.settings["seed"]
-        seed = secrets.randbits(31) if base is None else base + self.episode
+        seed = secrets.randbits(31) if base is None else base + self.at.episode
         with self.slow_hook("reset"):
             result = self.agent.reset(seed)
-        header = {**self.header, "episode": self.episode, "seed": seed, "seed_used": result.seed_used}
+        header = {**self.header, "episode": self.at.episode, "seed": seed, "seed_used": result.seed_used}
         with self.slow_hook("record"):  # brings files to the disk, which may take its time
-            self.keeper.open_episode(self.episode, header)
+            self.keeper.open_episode(self.at.episode, header)
         record = {"observation": result.observation, "info": result.info}
         self.keep_and_show("reset", record, must=True, **header)
         self.clock.set_rate(self.participant.rate.rate, time.monotonic_ns())
@@ -165,7 +139,8 @@ class Trial:
         """The environment is done. Its last state stays on the screen for a moment."""
         self.episode_over = True
         self.held.release_all()
-        if self.episode + 1 >= self.settings["maxEpisodes"]:
+        self.channel.send_note(episode_over=self.at.end_episode())
+        if not self.episodes_left():
             self.reason = "finished"
         pause_ns = round(self.settings["episodePause"] * 1e9)
         self.clock.hold(time.monotonic_ns(), max(pause_ns, self.clock.period_ns))
@@ -175,13 +150,19 @@ class Trial:
         if not self.keeper.is_open:
             return
         reason = "done" if self.episode_over else self.reason or "reset"
-        summary = {"reason": reason, "ticks": self.ticks, "return": self.score, **more}
+        summary = {"reason": reason, "ticks": self.at.tick, "return": self.at.score, **more}
         if self.keeper.unkept_ticks:
             summary["unkept_ticks"] = self.keeper.unkept_ticks
         try:
             self.keep("end", {}, **summary)
         finally:
             self.keeper.close_episode(reason, summary)
+            if reason == "reset":
+                self.channel.send_note(episode_over=self.at.end_episode())
+
+    def episodes_left(self) -> bool:
+        """Whether there is another episode after this one."""
+        return self.at.episode + 1 < int(self.settings["maxEpisodes"])
 
     def close_record(self, problem: AgentError | None) -> None:
         """The trial is over. What the participant did last is kept as well; where there is no room, see recovery.py."""
@@ -197,18 +178,6 @@ class Trial:
             self.closed = True
         except RecordError as trouble:
             logger.error("the record stays open, to be closed by the repair at the next start: %s", trouble)
-
-    def keep_and_show(self, kind: str, record: dict[str, Any], flags: int = 0, must: bool = False, **ours: Any) -> None:
-        """Render, write the record, and only then let the frame go."""
-        picture = self.participant.picture(self.episode, self.ticks, time.monotonic_ns(), flags, must=must)
-        if picture is None:
-            self.keeper.entries.add_skipped(1)
-        self.keep(kind, record, **ours, frame=picture.facts() if picture else None)
-        self.participant.show(picture)
-
-    def keep(self, kind: str, record: dict[str, Any], **ours: Any) -> None:
-        """Write an entry; it is safe from a kill when this returns."""
-        self.keeper.keep(kind, self.episode, self.ticks, record, **ours)
 
     # -- what the participant did --------------------------------------------------------------------------------
 
@@ -240,7 +209,7 @@ class Trial:
                 self.state = "paused"
                 self.held.release_all()
                 self.report_status()
-            case "reset" if self.episode + 1 < self.settings["maxEpisodes"]:
+            case "reset" if self.episodes_left():
                 self.begin_episode()
             case "reset":
                 self.participant.refuse(("not_allowed", "command", "an episode that is left", "reset in the last one"))
@@ -249,56 +218,3 @@ class Trial:
                 self.reason = "stopped"
             case "requestUI":
                 self.participant.show_controls(begun=True)
-
-    def change_rate(self, wanted: str | float) -> None:
-        refusal = self.participant.rate.change(wanted)
-        self.participant.refuse(refusal)
-        if refusal is None:
-            self.clock.set_rate(self.participant.rate.rate, time.monotonic_ns())
-        self.participant.tell(frameRate=self.participant.rate.as_wire())
-
-    # -- what the server says ------------------------------------------------------------------------------------
-
-    def handle_note(self, note: dict[str, Any]) -> None:
-        match note:
-            case {"connected": conn, "v2": v2}:
-                self.welcome(conn, v2)
-            case {"disconnected": conn} if conn == self.participant.conn:
-                self.participant.connected = False
-                self.held.release_all()
-            case {"end": reason}:
-                self.reason = self.reason or reason
-            case {"watch": number}:
-                self.channel.send_note(watch=number)
-            case _:
-                self.keeper.heed(note)
-
-    def welcome(self, conn: int, v2: bool) -> None:
-        """The participant is here. Who has come back gets everything that the page shows once more."""
-        self.participant.has_come(conn, v2=v2)
-        if conn > 1:
-            self.participant.show_controls(begun=self.episode >= 0)
-            self.report_status()
-            self.participant.screen.show_again()
-            self.clock.restart(time.monotonic_ns())
-        if conn > 1 or not v2:
-            self.keeper.remind()
-
-    def report_status(self) -> None:
-        self.participant.report_status(self.state, self.episode)
-
-    def goes_on(self, now_ns: int) -> None:
-        """The disk has kept the trial waiting, and has room again."""
-        self.clock.restart(now_ns)
-
-    @contextmanager
-    def slow_hook(self, hook: str) -> Iterator[None]:
-        """Tell the server that a function of the agent may take its time now (trial.hookTimeout)."""
-        self.channel.send_note(busy=hook)
-        yield
-        self.channel.send_note(busy=None)
-
-    def summary(self) -> dict[str, Any]:
-        """How it went, for the log."""
-        screen = self.participant.screen
-        return {**self.effort.summary(), "frames": screen.frame, "skipped": screen.skipped}

@@ -14,11 +14,18 @@ from hippogym import __version__
 from hippogym.errors import HippoError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "new": ("hippogym.rehearse.new", "a complete study in a folder of its own, to begin from"),
+    "check": ("hippogym.rehearse.check", "is a study as it must be: settings, pages, agent?"),
+    "rehearse": ("hippogym.rehearse.command", "let programs take part in a study, and check what they leave behind"),
     "read": ("hippogym.data.commands.read", "what is in records: a line for every episode"),
     "verify": ("hippogym.data.commands.verify", "are records as they were written?"),
     "export": ("hippogym.data.commands.export", "records as Minari, Parquet, JSON lines or CSV"),
     "replay": ("hippogym.replay.command", "do episodes come out again as they were recorded? Or: look at one"),
     "video": ("hippogym.replay.video_command", "an episode as mp4"),
+    "answers": ("hippogym.data.commands.answers", "what participants answered, as a table"),
+    "code": ("hippogym.data.commands.code", "is a completion code one that this study gave out?"),
+    "payouts": ("hippogym.data.commands.payouts", "who is to be paid: the table for the recruiting site"),
+    "cost": ("hippogym.deploy.cost_command", "what the study costs on AWS"),
     "forget": ("hippogym.data.commands.forget", "remove a participant from everything that the study keeps"),
 }
 

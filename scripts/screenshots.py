@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.browser.conftest import ARGUMENTS, find_chromium  # noqa: E402
-from tests.browser.watching import control, expect_state, expect_title, wait_for_frames, watch  # noqa: E402
+from tests.browser.watching import control, expect_state, expect_title, only_the_game, wait_for_frames, watch  # noqa: E402
 from tests.servers import serving, write_study  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -88,7 +88,7 @@ def small(png: bytes) -> bytes:
 def main() -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        study = write_study(Path(folder) / "study", (ROOT / "config.yml").read_text() + SEED)
+        study = write_study(Path(folder) / "study", only_the_game((ROOT / "config.yml").read_text()) + SEED)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         with serving(study) as server:
             for name, (options, query) in PICTURES.items():

@@ -71,7 +71,9 @@ def test_the_shipped_study_is_read_with_its_comments_taken_as_settings(read):
     """The commented examples are settings too: a researcher takes the # away and expects them to hold."""
     setting = r"^( *)# ( *(?:- \S+|[\w+]+:(?: .*)?))$"
     study = read(re.sub(setting, r"\1\2", (ROOT / "config.yml").read_text(), flags=re.MULTILINE))
-    assert study.project.steps["3"] == "game" and study.project.awsSetup.cpu == 2
+    assert study.project.steps["4"]["page"] == "game" and study.project.awsSetup.cpu == 2
+    assert list(study.project.conditions) == ["usual", "slow"] and study.project.attentionLimit == 1
+    assert study.project.endings["complete"]["code"] == "C1A2B3C4" and study.project.recruiting == "prolific"
     assert study.trial.keys["ArrowUp+ArrowRight"] == "upright" and study.trial.seed == 1
 
 

@@ -14,7 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hippogym.config import SETTINGS, Study, load_study
+from hippogym.config.arms import OF_CONDITION, OF_ENDING
 from hippogym.config.schema import OLDER_SPELLINGS
+from hippogym.config.steps import ENTRIES
+from hippogym.core.study.way import OUTCOMES, build_way
 from hippogym.errors import ConfigError
 
 FULL = {
@@ -219,7 +222,10 @@ def test_a_misspelt_name_is_refused_with_the_name_that_was_meant(setting, tmp_pa
     assert f"{setting.dotted}x: not a setting we know; did you mean {name}?" in result
 
 
-NAMES = sorted({s.path[-1] for s in SETTINGS} | {p[-1] for p in OLDER_SPELLINGS} | {"finalStep", "1", "on", "x"})
+WORDS = {*ENTRIES, *OF_CONDITION, *OF_ENDING, *OUTCOMES}
+NAMES = sorted(
+    {s.path[-1] for s in SETTINGS} | {p[-1] for p in OLDER_SPELLINGS} | {"finalStep", "1", "on", "x"} | WORDS
+)
 PLAIN = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 200), st.integers(), st.floats(), st.text(max_size=8), st.dates(),
     st.sampled_from(["game", "episode", "turn", "noop", "KeyA", "KeyA+KeyB", "https://a.org", "a.html", "no", "1:30"]),
@@ -251,6 +257,7 @@ def check_never_anything_else(text):
         assert result.startswith("config.yml is empty") or all(line.startswith("  line ") for line in lines[1:])
     else:
         assert result.trial_settings()["game"]
+        assert build_way(result.study_settings()).steps_for(None)[-1].is_final
 
 
 @given(section_values(()) | ANYTHING)
@@ -264,6 +271,32 @@ def test_whatever_a_config_holds_it_is_read_or_refused_in_order(content):
 @hypothesis_settings(max_examples=300, deadline=None)
 def test_whatever_text_a_config_is_it_is_read_or_refused_in_order(text):
     check_never_anything_else("trial:\n  game: a\n" + text)
+
+
+def entries(of):
+    """Maps with these names, each with something that is often right and sometimes anything."""
+    return st.fixed_dictionaries({}, optional={name: LIKELY.get(name, ANYTHING) | ANYTHING for name in of})
+
+
+OVERRIDES = st.dictionaries(st.sampled_from(["maxEpisodes", "seed", "ui", "minFrameRate", "frob"]), PLAIN, max_size=3)
+LIKELY = {
+    "page": st.sampled_from(["a.html", "game"]), "name": st.sampled_from(["a", "b", "group"]), "trial": OVERRIDES,
+    "when": st.sampled_from(["a.x == 1", "condition == x", "a.x <", "zz.y > 1"]), "tries": st.integers(0, 3),
+    "onFail": st.sampled_from(["a", "continue", "complete"]), "end": st.sampled_from(OUTCOMES),
+}  # fmt: skip
+STEPS = st.lists(st.sampled_from(["a.html", "game", None]) | entries(ENTRIES), max_size=4).map(
+    lambda steps: dict(enumerate(steps, start=1)) | {"finalStep": "a.html"}
+)
+CONDITIONS = st.dictionaries(
+    st.sampled_from(["x", "y", "a b"]), st.none() | entries(OF_CONDITION) | st.fixed_dictionaries({"steps": STEPS})
+)
+
+
+@given(STEPS, CONDITIONS, st.dictionaries(st.sampled_from(OUTCOMES), entries(OF_ENDING), max_size=2))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_whatever_a_way_holds_it_is_read_or_refused_in_order(steps, conditions, endings):
+    project = {"steps": steps, "conditions": conditions, "endings": endings}
+    check_never_anything_else(yaml.safe_dump({"trial": {"game": "a"}, "project": project}, allow_unicode=True))
 
 
 @pytest.mark.long

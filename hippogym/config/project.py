@@ -171,7 +171,7 @@ class Project(Section):
     assignment: Assignment = section(Assignment(), "How participants come into conditions and groups.")
     endings: Annotated[Mapping[str, Mapping[str, Any]], PlainValidator(study_endings)] = special(
         {}, "a map from complete, screenedOut, failedCheck, withdrew, fault and full to what is shown then",
-        shown="a sentence and a signed code", example="endings: {screenedOut: {text: Thank you for asking., code: SORRY-1}}",
+        shown="a sentence and a signed code", example="endings: {screenedOut: {text: Thank you., code: SORRY-1}}",
         meaning="How the study ends for a participant: a page of your own or a text, a code, an address to return to.",
     )  # fmt: skip
     resume: Literal["resume", "restart", "refuse"] = choice(

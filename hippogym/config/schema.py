@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hippogym.config.fields import Section, section
-from hippogym.config.overrides import FOR_THE_SERVER, overridden
+from hippogym.config.overrides import FOR_THE_SERVER, checked, overridden
 from hippogym.config.project import Project
 from hippogym.config.steps import final_page, plain_steps
 from hippogym.config.trial import Trial
@@ -129,7 +129,7 @@ def _condition(arm: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "weight": float(arm.get("weight", 1.0)),
         "quota": arm.get("quota"),
-        "trial": arm.get("trial", {}),
+        "trial": checked(arm.get("trial", {})),
         "agent": arm.get("agent", {}),
         "steps": None if own is None else plain_steps(own),
         "final": {"page": final_page(own)} if own is not None and "finalStep" in own else None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from hippogym.config.maps import At, Entry, line_like, one_of, read_map, whole_between
-from hippogym.config.overrides import read_overrides
+from hippogym.config.overrides import checked, read_overrides
 from hippogym.config.values import STEP_FILE, Finding, Wrong, too_many_or_none
 from hippogym.core.study.way import CONTINUE, FINAL, OUTCOMES, stem_of
 from hippogym.core.study.when import read_comparison
@@ -86,7 +86,7 @@ def plain_steps(steps: Mapping[str, StepValue]) -> list[dict[str, Any]]:
                 "page": step.get("page"),
                 "end": step.get("end"),
                 "when": [when] if isinstance(when, str) else list(when),
-                "trial": dict(step.get("trial", {})),
+                "trial": checked(step.get("trial", {})),
                 "tries": step.get("tries"),
                 "onFail": step.get("onFail", "failedCheck"),
             }

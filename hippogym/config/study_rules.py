@@ -82,13 +82,20 @@ def _unknown(
     if about is None:
         subjects = [other["name"] for other in named] + ["condition", "group", "attention_failed"]
         return f"no step is called {comparison.subject}{did_you_mean(comparison.subject, subjects)}"
-    if about["number"] >= step["number"]:
+    if about["number"] >= step["number"] and not _leads_back(about, step, named):
         return f"{comparison.subject} does not come before this step"
     if about["end"] is not None:
         return f"{comparison.subject} is an end; nothing is answered there"
     if about["page"] == GAME and comparison.detail not in GAME_RESULTS:
         return f"expected {comparison.subject}.score, .episodes, .ticks or .reason"
     return None if comparison.detail else f"expected {comparison.subject}.<name of a control>"
+
+
+def _leads_back(about: Mapping[str, Any], step: Mapping[str, Any], named: list[dict[str, Any]]) -> bool:
+    """Whether somebody who has been at ``about`` can come to ``step`` again, by failing."""
+    numbers = {other["name"]: other["number"] for other in named}
+    later = (other for other in named if other["number"] >= about["number"])
+    return any(numbers.get(other["onFail"], len(named) + 1) <= step["number"] for other in later)
 
 
 def _no_condition(comparison: Comparison, project: Project) -> str | None:
@@ -134,24 +141,21 @@ def _of_overridden(
 
 
 def _layers(project: Project) -> Iterator[tuple[Layer, ...]]:
-    """Every set of overriding settings that a game may have, the study's own game with none left out."""
-    arms = [
-        (name, Layer(("project", "conditions", name, "trial"), condition.get("trial", {})))
-        for name, condition in project.conditions.items()
-    ]
-    for way in ways(project):
-        games = [
-            Layer((*way.at, key, "trial"), details(step).get("trial", {}))
-            for key, step in way.steps.items()
-            if page_of(step) == GAME
-        ]
-        of_way = [
-            arm
-            for name, arm in arms
-            if name == way.condition or (way.condition is None and "steps" not in project.conditions[name])
-        ]
-        yield from ((layer,) for layer in [*of_way, *games] if layer.settings)
-        yield from ((arm, game) for arm in of_way for game in games if arm.settings and game.settings)
+    """The overriding settings of every game that anybody may play, where there are some."""
+    own, *others = ways(project)
+    of_condition = {way.condition: way for way in others}
+    for name, condition in project.conditions.items() or [(None, {})]:
+        arm = Layer(("project", "conditions", str(name), "trial"), condition.get("trial", {}))
+        for game in _games(of_condition.get(name, own)):
+            layers = tuple(layer for layer in (arm, game) if layer.settings)
+            if layers:
+                yield layers
+
+
+def _games(way: OneWay) -> Iterator[Layer]:
+    for key, step in way.steps.items():
+        if page_of(step) == GAME and key != FINAL:
+            yield Layer((*way.at, key, "trial"), details(step).get("trial", {}))
 
 
 def _where_written(path: Path, layers: tuple[Layer, ...]) -> Path:

@@ -36,12 +36,13 @@ class Entries:
         self._drawn: list[dict[str, Any]] = []
         self._rejected = 0
         self._skipped = 0
+        self._staff: list[dict[str, Any]] = []
         self._clock: dict[str, float] | None = None
 
     @property
     def holds_inputs(self) -> bool:
-        """Whether something the participant did waits to be kept."""
-        return bool(self._inputs) or self._rejected > 0
+        """Whether something the participant, or the researcher, did waits to be kept."""
+        return bool(self._inputs) or self._rejected > 0 or bool(self._staff)
 
     def add_input(
         self,
@@ -95,6 +96,10 @@ class Entries:
         """Messages for which there was no room."""
         self._rejected += messages
 
+    def add_staff(self, did: Mapping[str, Any]) -> None:
+        """What the researcher did to the running game: t_mono_ns, and ``say`` or ``hold``."""
+        self._staff.append(dict(did))
+
     def set_clock(self, offset_ms: float, error_ms: float) -> None:
         """How the client's clock relates to ours now."""
         self._clock = {"offset_ms": offset_ms, "error_ms": error_ms}
@@ -115,6 +120,7 @@ class Entries:
             "clock": self._clock,
             "sent": self._sent,
             "drawn": self._drawn,
+            **({"staff": self._staff} if self._staff else {}),
             "inputs": self._inputs,
         }
         entry = {**record, **{name: value for name, value in self._fields.items() if name not in record}, OURS: block}
@@ -129,6 +135,7 @@ class Entries:
         self._fields = {**self._built_fields, **self._fields}
         self._sent = block["sent"] + self._sent
         self._drawn = block["drawn"] + self._drawn
+        self._staff = block.get("staff", []) + self._staff
         self._rejected += block["rejected"]
         self._skipped += block["skipped_frames"]
         self._clock = self._clock or block["clock"]

@@ -42,11 +42,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """Who this is. user_id is None where the server has to make one."""
+    """Who this is. user_id is None where the server has to make one.
+
+    token: the right to come back to a trial. visit: the right to play the game of a visit (v2).
+    """
 
     user_id: str | None
     project_id: str | None
     token: str | None
+    visit: str | None
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,9 @@ class _Reader:
         common: Common = (self.fields, self._count("frameId"), self._time())
         self._count("frameCount")
         if "userId" in self.fields:
-            return Hello(*common, self._user_id(), self._text_or_none("projectId"), self._token())
+            return Hello(
+                *common, self._user_id(), self._text_or_none("projectId"), self._right("token"), self._right("visit")
+            )
         if "command" in self.fields:
             return self._command(common)
         if "changeFrameRate" in self.fields:
@@ -221,9 +227,9 @@ class _Reader:
             Malformed("bad_value", "userId", "at most 64 letters, digits, . _ @ -", f"{len(value)} characters")
         )
 
-    def _token(self) -> str | None:
-        token = self._text_or_none("token") if self.v2 else None
-        return token or None
+    def _right(self, field: str) -> str | None:
+        """A secret; v1 has none."""
+        return (self._text_or_none(field) or None) if self.v2 else None
 
     def _names(self, field: str) -> tuple[str, ...]:
         names = self.fields.get(field)

@@ -24,6 +24,8 @@ from hippogym.data.spool import Spool
 from hippogym.data.storage import ANSWER_S, Storage, open_storage
 from hippogym.data.upload_queue import Job, UploadQueue
 from hippogym.data.upload_status import write_status
+from hippogym.data.users import FOLDER as USERS
+from hippogym.data.users_delivery import ERASE, UsersDelivery
 from hippogym.errors import StorageError
 from hippogym.logs import start_logging
 
@@ -81,6 +83,7 @@ class Uploading:
         self._spool = Spool(records)
         self._scan = RecordsScan(records)
         self._delivery = Delivery(records, self._spool, storage, project)
+        self._users = UsersDelivery(records, storage, project)
         self._queue = UploadQueue()
         self._workers = ThreadPoolExecutor(WORKERS, "upload")
         self._jobs: dict[Future[bool], tuple[Job, float]] = {}
@@ -94,6 +97,7 @@ class Uploading:
     def run(self, orders_fd: int) -> int:
         """Returns the exit code. Raises OSError where the records folder cannot be used at all."""
         self._spool.open()
+        self._users.open()
         os.set_blocking(orders_fd, False)
         self._wake_out.setblocking(False)
         self._wake_in.setblocking(False)
@@ -117,7 +121,8 @@ class Uploading:
         self._collect(now_s)
         if now_s >= self._look_s:
             waiting = [found for found in self._scan.look() if not self._spool.is_done(found.record)]
-            self._queue.saw(waiting, now_s)
+            of_users = self._users.waiting(now=self._deadline_s is not None)
+            self._queue.saw(waiting + of_users, now_s)
             every_s = LOOK_EVERY_S if self._deadline_s is None else LOOK_WHEN_DRAINING_S
             took_s = time.monotonic() - now_s
             self._look_s = now_s + max(every_s, min(20 * took_s, LONGEST_BETWEEN_LOOKS_S))
@@ -142,6 +147,8 @@ class Uploading:
         """In a thread. Returns whether a record was brought to its end."""
         if found is None:
             self._storage.check()
+        elif found.record.trial in (USERS, ERASE):
+            self._users.deliver(found.record)
         elif found.closed:
             self._delivery.finish(found)
             logger.info("uploaded %s, %d bytes", found.record.name, found.bytes)

@@ -11,6 +11,7 @@ from hippogym.data import manifest
 from hippogym.data.records_scan import Found, Record, RecordsScan
 from hippogym.data.spool import FOLDER, verified, write_whole
 from hippogym.data.upload_queue import Trouble, UploadQueue
+from hippogym.data.users_delivery import users_waiting
 
 STATUS = "status.json"
 _MOST_LISTED = 100  # troubles in the file; what they have in common is said once
@@ -71,6 +72,7 @@ def status(records: Path) -> UploadStatus:
         for found in RecordsScan(records).look()
         if found.record not in done
     ]
+    waiting += [_waiting(found, failing.get(found.record.name, {})) for found in users_waiting(records)]
     return UploadStatus(
         where=told.get("where"),
         written=told.get("written"),

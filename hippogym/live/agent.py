@@ -1,8 +1,8 @@
 """Loads the study's agent.py and calls its functions: whatever happens in there comes out as an AgentError.
 
 An agent is either a module with start(game), step(env, action), render(env), reset(env), close(env), or a module with a
-class ``Agent`` whose methods are the same without ``env``. Two more are used where they exist: message(env, message)
-and display(env). Everything here blocks for as long as the agent does.
+class ``Agent`` whose methods are the same without ``env``. Three more are used where they exist: message(env, message),
+display(env), and participant(about), which is called before start. Everything here blocks as long as the agent does.
 """
 
 import hashlib
@@ -27,7 +27,8 @@ from hippogym.live.faster_pixels import use_faster_pixels
 from hippogym.live.observed_reset import observe_reset, takes
 
 ARGUMENTS = {"start": ("game",), "step": ("action",), "render": (), "reset": (), "close": ()}
-OPTIONAL = {"message": ("message",), "display": ()}
+OPTIONAL = {"message": ("message",), "display": (), "participant": ("about",)}
+BEFORE_ENV = ("start", "participant")  # there is no environment yet that they could be given
 
 
 class Agent:
@@ -41,21 +42,36 @@ class Agent:
         self._env: Any = None
         self.has_message = callable(getattr(kind or module, "message", None))
         self.has_display = callable(getattr(kind or module, "display", None))
+        self._has_participant = callable(getattr(kind or module, "participant", None))
         self._path = path
         self._owner: Any = module
         self._kind = kind
         self._started = False
 
+    def meet(self, about: dict[str, Any]) -> None:
+        """Tells the agent who will play, before there is an environment: participant(about), if it has it.
+
+        about: ``condition`` (name or None), ``parameters`` (the condition's, a dict), ``step`` and ``trial``.
+        """
+        if self._has_participant:
+            with self._guard("participant"):
+                self._make()
+                self._owner.participant(about)
+
     def start(self, game: str) -> None:
         """Makes the environment: start(game)."""
         self.game = game
         with self._guard("start"):
-            if self._kind is not None:
-                self._owner = self._kind()
+            self._make()
             self._env = self._owner.start(game)
             self._started = True
         _help_old_gym()
         use_faster_pixels()
+
+    def _make(self) -> None:
+        """An Agent of its own for this trial, where the agent is a class."""
+        if self._kind is not None and not isinstance(self._owner, self._kind):
+            self._owner = self._kind()
 
     @property
     def env(self) -> Any:
@@ -178,7 +194,7 @@ def _signature_problem(owner: Any, hook: str, where: str) -> str | None:
         return None  # a callable of another kind: that it can be called is all that can be known
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         return f"{where}: {hook}() must be a plain function, without async and without yield"
-    first = ("self",) if isinstance(owner, type) else () if hook == "start" else ("env",)
+    first = ("self",) if isinstance(owner, type) else () if hook in BEFORE_ENV else ("env",)
     wanted = (*first, *({**ARGUMENTS, **OPTIONAL}[hook]))
     by_name = {"seed": None} if hook == "reset" and takes(function, "seed") else {}
     try:

@@ -19,7 +19,9 @@ GOODBYE_WITHIN_S = 2.0
 PING_EVERY_S = 2.0
 FIRST_PINGS_S = 0.25
 FIRST_PINGS = 6
-UNKNOWN_TO_V1 = frozenset({"keys", "actions", "stepMode", "frameRate", "status", "notice", "ping", "error", "welcome"})
+UNKNOWN_TO_V1 = frozenset(
+    {"keys", "actions", "stepMode", "frameRate", "status", "notice", "ping", "error", "welcome", "queue"}
+)
 
 OnSent = Callable[[int, int], None]
 
@@ -29,11 +31,15 @@ class ConnectionLost(Exception):
 
 
 class Connection:
-    """Sends what is in its outbox; reads text. v2: whether the client offered the second version."""
+    """Sends what is in its outbox; reads text. v2: whether the client offered the second version.
+
+    address: where it comes from, as far as the server can see.
+    """
 
     def __init__(self, websocket: WebSocket, *, v2: bool) -> None:
         self._websocket = websocket
         self.v2 = v2
+        self.address = websocket.client.host if websocket.client is not None else ""
         self.outbox = Outbox()
         self.number = 0
         self.clock = ClientClock()

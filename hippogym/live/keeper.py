@@ -139,6 +139,10 @@ class Keeper:
         )
         return message, seq, conn
 
+    def note_staff(self, **did: Any) -> None:
+        """What the researcher did, while they looked on, to the participant's game."""
+        self.entries.add_staff({"t_mono_ns": time.monotonic_ns(), **did})
+
     def heed(self, note: dict[str, Any]) -> None:
         """What the server knows and the record wants to: of frames, messages that were refused, the client's clock."""
         match note:

@@ -12,6 +12,7 @@ from hippogym.core.frame_header import LAST_OF_EPISODE
 
 MOST_MESSAGES = 256
 MOST_FRAMES = 4
+REPLACING = ("display", "queue")
 
 
 class Overfull(Exception):
@@ -30,8 +31,8 @@ class Outbox:
         self._was_message = False  # displays and frames take turns: neither keeps the other waiting
 
     def put_message(self, message: dict[str, Any]) -> None:
-        """Add a JSON message; one with a ``display`` takes the place of an older one. Raises Overfull."""
-        if "display" in message and self._messages and "display" in self._messages[-1]:
+        """Add a JSON message; a ``display``, or a place in the line, replaces an older one. Raises Overfull."""
+        if self._messages and any(key in message and key in self._messages[-1] for key in REPLACING):
             message = {**self._messages.pop(), **message}
         if len(self._messages) >= MOST_MESSAGES:
             raise Overfull

@@ -76,9 +76,9 @@ class Participant:
         if begun:
             self.tell(**self.display.again())
 
-    def report_status(self, state: str, episode: int) -> None:
-        """Where the trial stands. episode: from 0."""
-        self.tell(status={"state": state, "episode": episode + 1, "episodes": self._episodes, "text": ""})
+    def report_status(self, state: str, episode: int, text: str) -> None:
+        """Where the trial stands. episode: from 0. text: a sentence, or nothing."""
+        self.tell(status={"state": state, "episode": episode + 1, "episodes": self._episodes, "text": text})
 
     # -- what they see -------------------------------------------------------------------------------------------
 

@@ -1,44 +1,29 @@
-"""One participant's session: a trial in its process, and whichever connection the participant has at the moment.
+"""One participant's session: it watches over the trial in its process, and says goodbye at the end.
 
-The session outlives its connections. It passes packets on and watches over the process; what they mean is the
-trial's business (trial.py) and the researcher's.
+The session outlives its connections; what passes between them and the trial is in bridge.py.
 """
 
 import asyncio
-import json
 import logging
 import math
-import resource
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hippogym.core import packets
-from hippogym.core.frame_header import FrameHeader
-from hippogym.live.connection import Connection
-from hippogym.live.outbox import Overfull
-from hippogym.live.process import Target, TrialProcess
+from hippogym.live.admission import FrontDesk
+from hippogym.live.bridge import Bridge
+from hippogym.live.delivered import Tap
+from hippogym.live.goodbye import Goodbye
+from hippogym.live.process import Target, resident_bytes
+from hippogym.live.reports import Reports
 from hippogym.logs import trial_label
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-MOST_BACKLOG_BYTES = 1 << 20
 ENDING_S = 10.0
-MOST_SENT = 64
 UNPLAYED_GRACE_S = 15.0
-
-FAILED = "Something went wrong in the game. It is not your fault, and what you did has been kept."
-TEXTS = {
-    "finished": "That was the last episode. Thank you!",
-    "stopped": "Thank you!",
-    "failed": FAILED,
-    "server": "The server is stopping. What you did has been kept.",
-    "abandoned": "You were away for too long; the game has been closed.",
-}
-CLOSE_CODES = {"failed": 4500, "server": 1012}
 
 
 @dataclass(frozen=True)
@@ -50,28 +35,22 @@ class SessionLimits:
     hook_timeout_s: float
     memory_bytes: int
 
-
-@dataclass(frozen=True)
-class Goodbye:
-    """The last thing that a participant is told. reason: as in the protocol's ``done``; text: a sentence."""
-
-    reason: str
-    text: str
-
-    def say(self, connection: Connection) -> None:
-        """Tell it, and close."""
-        try:
-            connection.outbox.put_message({"done": {"reason": self.reason, "text": self.text}})
-        except Overfull:
-            logger.info("the last message did not fit any more")
-        connection.outbox.close(CLOSE_CODES.get(self.reason, 1000), self.reason)
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "SessionLimits":
+        """From the settings of a trial."""
+        return cls(
+            settings["reconnectGrace"],
+            settings["stepTimeout"],
+            settings["hookTimeout"],
+            settings["memoryLimit"] * 2**20,
+        )
 
 
-class Session:
+class Session(Bridge):
     """A participant in a trial.
 
     on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
-    ended.
+    ended. desk: of a study with steps. on_left: called when the participant has been told goodbye.
     """
 
     def __init__(
@@ -80,32 +59,25 @@ class Session:
         spec: dict[str, Any],
         limits: SessionLimits,
         on_end: Callable[[str, bool], Awaitable[None]],
+        desk: FrontDesk | None,
+        on_left: Callable[[], None],
     ) -> None:
+        super().__init__(target, spec)
         self.trial: str = spec["trial"]
         self.user_id: str = spec["participant"]["userId"]
-        self._spec = spec
+        self.about: dict[str, Any] = spec["about"]
+        self.settings: dict[str, Any] = spec["settings"]
+        self.on_hold = False
+        self.goodbye: Goodbye | None = None
+        self.over = asyncio.Event()
+        self._reports = Reports(desk, self.about["visit"], self.trial)
         self._limits = limits
         self._on_end = on_end
-        self._process = TrialProcess(target, spec, self._on_packet)
-        self._started = False
-        self._unsent: list[bytes] = []
-        self._connection: Connection | None = None
-        self._connections = 0
-        self._away_since_s: float | None = None
-        self._heard_s = time.monotonic()
-        self._busy: str | None = "start"  # until the trial says otherwise
+        self._on_left = on_left
         self._watch = 0
-        self._ended: dict[str, Any] | None = None
         self._killed: str | None = None
         self._end_asked_s: float | None = None
         self._end_reason: str | None = None
-        self._ready = False
-        self._played = False
-        self._skipped = 0
-        self._sent: list[dict[str, Any]] = []
-        self.goodbye: Goodbye | None = None
-        self.newest_frame = 0
-        self.over = asyncio.Event()
 
     # -- its life ------------------------------------------------------------------------------------------------
 
@@ -114,20 +86,17 @@ class Session:
         trial_label.set(self.trial)
         clean = False
         try:
+            await self._reports.began()
             try:
                 await self._process.start()
             except (OSError, EOFError):
                 logger.exception("no process could be started for a trial")
-                self._say_goodbye()
+                await self._say_goodbye()
                 return
-            self._heard_s = time.monotonic()
-            self._started = True
-            for packet in self._unsent:
-                self._process.send(packet)
-            self._unsent.clear()
+            self._has_started()
             logger.info("a participant has joined")
             await self._look_after()
-            self._say_goodbye()
+            await self._say_goodbye()
             code = await self._process.finish(self._limits.hook_timeout_s)
             if code is None or code < 0:
                 logger.error("the trial's process did not end by itself (%s)", code)
@@ -147,6 +116,7 @@ class Session:
                     await self._process.gone.wait()
             except TimeoutError:
                 self._look(time.monotonic())
+            await self._reports.progress(self.standing.progress(), here=self._connection is not None)
 
     def _look(self, now_s: float) -> None:
         limit_s = self._limits.hook_timeout_s if self._busy else self._limits.step_timeout_s
@@ -162,7 +132,8 @@ class Session:
             self.kill("hung")
         elif self._away_since_s is not None and now_s - self._away_since_s > self._grace_s():
             self.end("abandoned")
-        self._note_shown()
+        self.standing.look(now_s)
+        self.frames.report(self._connection)
         self._watch += 1
         self._note(watch=self._watch)
 
@@ -177,7 +148,7 @@ class Session:
         self._process.kill()
 
     def end(self, reason: str) -> None:
-        """Ask the trial to close its record and end: ``server``, ``abandoned``, ``disconnected``."""
+        """Ask the trial to close its record and end: ``server``, and others of the protocol's."""
         if self._end_asked_s is None:
             self._end_asked_s = time.monotonic()
             self._end_reason = reason
@@ -185,120 +156,8 @@ class Session:
             if not self._ready:  # it is still making its environment: nothing has been shown, nothing is to be kept
                 self.kill(reason)
 
-    # -- its connections -----------------------------------------------------------------------------------------
-
-    def attach(self, connection: Connection) -> None:
-        """The participant is here; an older connection is told that it has been replaced."""
-        if self._connection is not None:
-            self._connection.outbox.close(4001, "opened in another tab")
-        self._connections += 1
-        connection.number = self._connections
-        self._connection = connection
-        self._away_since_s = None
-        self._note(connected=connection.number, v2=connection.v2)
-
-    def detach(self, connection: Connection) -> None:
-        """The connection is gone. A v1 client cannot come back, so its trial ends."""
-        if self._connection is not connection:
-            return
-        self._note_shown()
-        self._connection = None
-        self._away_since_s = time.monotonic()
-        self._note(disconnected=connection.number)
-        if not connection.v2:
-            self.end("disconnected")
-
-    def pass_on(self, connection: Connection, text: str) -> bool:
-        """Give a client's message to the trial, as it came; False when the trial cannot take any more.
-
-        What comes from a connection that has been replaced is dropped.
-        """
-        if connection is not self._connection:
-            return True
-        if self._process.backlog > MOST_BACKLOG_BYTES:
-            return False
-        self._note_shown()
-        version = 2 if connection.v2 else 1
-        head = packets.INPUT_HEAD.pack(connection.number, version, time.monotonic_ns())
-        self._send(packets.pack(packets.INPUT, head + text.encode("utf-8", "surrogatepass")))
-        return True
-
-    def note_rejected(self, connection: Connection, code: str) -> None:
-        """A message was refused before it reached the trial."""
-        self._note(rejected=code, v2=connection.v2, conn=connection.number)
-
-    def note_sent(self, connection: Connection, frame: int, sent_ns: int) -> None:
-        """A frame has been written to the socket. A v2 client's trial hears of it when the frame has been drawn."""
-        self.newest_frame = max(self.newest_frame, frame)
-        self._sent.append({"frame": frame, "conn": connection.number, "sent_ns": sent_ns})
-        if not connection.v2 or len(self._sent) >= MOST_SENT:
-            self._note_shown()
-
-    def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
-        """A frame has been drawn. Said twice, or by a connection that was replaced, it means nothing."""
-        if connection is not self._connection or frame <= connection.newest_drawn:
-            return
-        connection.newest_drawn = frame
-        drawn = {
-            "frame": frame,
-            "conn": connection.number,
-            "t_client_ms": t_client_ms,
-            "received_ns": time.monotonic_ns(),
-        }
-        self._note_shown(drawn=drawn)
-
-    def _note_shown(self, **drawn: Any) -> None:
-        """One note for everything that has become of frames since the last one: a note costs the trial time."""
-        skipped = self._connection.outbox.take_skipped() if self._connection is not None else 0
-        if self._sent or skipped or drawn:
-            self._skipped += skipped
-            self._note(sent=self._sent, skipped=skipped, **drawn)
-            self._sent = []
-
-    def note_clock(self, offset_ms: float, error_ms: float) -> None:
-        """The client's clock has been compared with ours."""
-        self._note(clock={"offset_ms": offset_ms, "error_ms": error_ms})
-
-    # -- packets -------------------------------------------------------------------------------------------------
-
-    def _note(self, **note: Any) -> None:
-        self._send(packets.pack_note(note))
-
-    def _send(self, packet: bytes) -> None:
-        if self._started:
-            self._process.send(packet)
-        else:
-            self._unsent.append(packet)
-
-    def _on_packet(self, kind: int, payload: bytes) -> None:
-        self._heard_s = time.monotonic()
-        if kind == packets.FRAME:
-            FrameHeader.decode(payload)  # raises ValueError: the process is ended
-            if self._connection is not None:
-                self._connection.outbox.put_frame(payload)
-            return
-        note = json.loads(payload)
-        if "tell" in note:
-            self._tell(note["tell"])
-        if "busy" in note:
-            self._busy = note["busy"]
-            self._ready = self._ready or "ready" in note
-        if "ended" in note:
-            self._ended = note["ended"]
-            self._process.gone.set()
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        self._played = self._played or message.get("status", {}).get("state") == "playing"
-        if self._connection is None:
-            return
-        try:
-            self._connection.outbox.put_message(message)
-        except Overfull:
-            self._connection.outbox.close(1011, "messages are not taken")
-            self.detach(self._connection)
-
-    def _say_goodbye(self) -> None:
-        """Log how it went, in a line; tell the participant, in a sentence."""
+    async def _say_goodbye(self) -> None:
+        """Log how it went, in a line; tell the desk, and then the participant, in a sentence."""
         ended = self._ended or {"reason": self._end_reason or "failed"}
         reason = ended["reason"]
         logger.info(
@@ -306,18 +165,55 @@ class Session:
             self._killed or reason,
             ended.get("ticks", 0),
             ended.get("frames", 0),
-            ended.get("skipped", 0) + self._skipped,
+            ended.get("skipped", 0) + self.frames.skipped,
             ended.get("longest_ms", math.nan),
         )
-        self.goodbye = Goodbye(reason, ended.get("text") or TEXTS.get(reason, FAILED))
+        self.frames.end()
+        await self._reports.over(self.standing.result(reason, ended))
+        self.goodbye = Goodbye.because(reason, ended.get("text"))
         if self._connection is not None:
             self.goodbye.say(self._connection)
+        self._on_left()
 
+    # -- what the researcher may do ------------------------------------------------------------------------------
 
-def resident_bytes(pid: int | None) -> int:
-    """Memory that a process holds; 0 where that cannot be read."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * resource.getpagesize()
+    def stats(self) -> dict[str, Any]:
+        """How it stands, in plain values (standing.py); here is who it is, and how their connection does."""
+        connection = self._connection
+        estimate = connection.estimate if connection is not None else None
+        return {
+            "trial": self.trial,
+            "user": self.user_id,
+            "visit": self.about["visit"],
+            "condition": self.about["condition"],
+            "step": self.about["step"],
+            **self.standing.stats(),
+            "onHold": self.on_hold,
+            "rttMs": round(estimate.rtt_ms, 1) if estimate is not None else None,
+            "skipped": self.frames.skipped,
+            "connected": connection is not None,
+        }
+
+    @property
+    def taps(self) -> set[Tap]:
+        """Called with every frame that is made for the participant, and with an empty one at the end; see Delivered."""
+        return self.frames.taps
+
+    def pause(self) -> None:
+        """Stop the game, whatever the participant presses, until ``resume``. They are told."""
+        self._hold(True)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._hold(False)
+
+    def _hold(self, on_hold: bool) -> None:
+        if self.on_hold != on_hold:
+            self.on_hold = on_hold
+            self._note(hold=on_hold)
+
+    def say(self, text: str) -> bool:
+        """Show the participant a sentence; it is recorded, too. False while they are not here."""
+        if self._connection is not None:
+            self._note(say=text)
+        return self._connection is not None

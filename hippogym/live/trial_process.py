@@ -11,6 +11,7 @@ from hippogym.errors import AgentError, RecordError
 from hippogym.live.agent import Agent, load_agent
 from hippogym.live.channel import Channel, ServerGone
 from hippogym.live.spaces import read_spaces
+from hippogym.live.trial_spec import NOBODY
 from hippogym.live.worker import settle_in
 from hippogym.logs import start_logging, trial_label
 
@@ -65,6 +66,8 @@ def prepare(channel: Channel, spec: dict[str, Any]) -> tuple[Agent, ActionTable]
     settings = spec["settings"]
     channel.send_note(busy="start")
     agent = load_agent(Path(spec["study"]) / "agent.py")
+    about = spec.get("about", NOBODY)
+    agent.meet({**{name: about[name] for name in ("condition", "parameters", "step")}, "trial": spec["trial"]})
     agent.start(settings["game"])
     try:
         table = build_action_table(agent.facts(), settings["actionSpace"], settings["keys"], settings["defaultAction"])

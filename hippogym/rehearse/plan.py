@@ -56,8 +56,8 @@ def make_plan(participants: int, a_second: float, shares: Shares, seed: int) -> 
 
 
 def reached(point: float | None, step: int, of: int) -> bool:
-    """Whether a point of the way lies at or before this step (from 1) of ``of``. The last step counts as none."""
-    return point is not None and step < of and step >= 1 + int(point * max(1, of - 1))
+    """Whether a point of the way lies at or before this step (from 1) of ``of``."""
+    return point is not None and step >= 1 + int(point * of)
 
 
 def _point(chance: random.Random, of_all: float) -> float | None:

@@ -82,8 +82,10 @@ class _Run:
     def _start(self, entry: dict[str, Any]) -> None:
         ours = entry.get(HIPPO_KEY)
         game = ours.get("game") if type(ours) is dict else None
-        if type(game) is not str:
+        if type(ours) is not dict or type(game) is not str:
             raise AgentError("start", "the record does not say which game was played; nothing of it can be replayed")
+        about = {name: ours.get(name) for name in ("condition", "parameters", "step", "trial")}
+        self._agent.meet({**about, "parameters": about["parameters"] or {}})
         self._agent.start(game)
 
     def _tell(self, name: str, entry: dict[str, Any], wanted: bool) -> None:

@@ -25,6 +25,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from hippogym.pages.routes import PageSettings, page_routes
+from tests.browser.fake_study import FakeDesk
 
 PATIENCE_S = 10.0
 KEYS = [
@@ -59,6 +60,8 @@ class Study:
     ping_every_s: float = 2.0
     picture: Callable[[int], bytes] | None = None
     size: tuple[int, int] = (160, 210)
+    desk: FakeDesk | None = None  # with it, the game is a step of a study
+    scripts: bool = False
 
 
 @dataclass
@@ -80,13 +83,17 @@ class FakeServer:
         self.trials: dict[str, Trial] = {}
         self.refusing = False  # nobody gets in
         self.full = False
+        self.line: list[int] = []  # places to be told, one after the other, before somebody gets in
         self.silent = False  # connected, but nothing is sent any more
         self.port = 0
         self._made = 0
         self._news = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
-        settings = PageSettings("pacman", study.project_name, study.origins, True)
-        self.app = Starlette(routes=[WebSocketRoute("/{path:path}", self._serve), *page_routes(settings)])
+        desk = study.desk
+        pages = None if desk is None else desk.pages
+        settings = PageSettings("pacman", study.project_name, study.origins, True, pages, study.scripts)
+        routes = [] if desk is None else desk.routes()
+        self.app = Starlette(routes=[WebSocketRoute("/{path:path}", self._serve), *routes, *page_routes(settings)])
 
     # ---- for tests (another thread)
 
@@ -154,10 +161,24 @@ class FakeServer:
                 await socket.send_json({"error": {"code": "full", "field": None, "expected": "", "got": ""}})
                 await socket.close(4008)
                 return
+            while self.line:
+                await socket.send_json({"queue": {"place": self.line.pop(0)}})
+                await self._may_go_on()
             trial = await self._admit(socket, hello)
             await self._converse(socket, trial)
         except WebSocketDisconnect:
             pass
+
+    async def _may_go_on(self) -> None:
+        """Until the test says `next_in_line`."""
+        self._called = asyncio.Event()
+        await self._called.wait()
+
+    def next_in_line(self) -> None:
+        async def call() -> None:
+            self._called.set()
+
+        self._call(call())
 
     async def _admit(self, socket: WebSocket, hello: dict[str, Any]) -> Trial:
         trial = self.trials.get(hello["token"] or "")
@@ -237,15 +258,24 @@ class FakeServer:
             trial.state = "playing" if command == "start" else "paused"
             await self._send(trial, {"status": self._status(trial)})
         elif command == "stop":
-            await self._send(trial, {"done": {"reason": "stopped", "text": ""}})
-            assert trial.socket is not None
-            await trial.socket.close(1000)
+            await self._end(trial, "stopped")
         elif "changeFrameRate" in message:
             rate = self.study.frame_rate
             step = {"faster": rate["step"], "slower": -rate["step"]}.get(message["changeFrameRate"])
             wanted = message["changeFrameRate"] if step is None else rate["rate"] + step
             self.study.frame_rate = {**rate, "rate": wanted}
             await self._send(trial, {"frameRate": self.study.frame_rate})
+
+    async def _end(self, trial: Trial, reason: str) -> None:
+        self.trials.pop(trial.token)
+        if self.study.desk is not None and reason in ("finished", "stopped"):
+            self.study.desk.go_on()
+        await self._send(trial, {"done": {"reason": reason, "text": ""}})
+        assert trial.socket is not None
+        await trial.socket.close(4500 if reason == "failed" else 1000)
+
+    def end(self, reason: str) -> None:
+        self._call(self._end(self.trial, reason))
 
     async def _play(self, socket: WebSocket, trial: Trial) -> None:
         while True:

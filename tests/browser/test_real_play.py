@@ -14,7 +14,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.watching import Frame, begin, control, end, expect_title, frames, smoothness, wait_for_frames, watch
+from tests.browser.watching import (
+    Frame,
+    begin,
+    control,
+    end,
+    expect_title,
+    frames,
+    only_the_game,
+    smoothness,
+    wait_for_frames,
+    watch,
+)
 from tests.records import inputs, of_kind, plain_loop, wait_for_files
 from tests.servers import ROOT, RunningServer, serving, write_study
 
@@ -41,8 +52,8 @@ MS_PACMAN = (210, 164, 74)  # the colour of her skin, and of nothing else in the
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The study as it is shipped."""
-    study = write_study(tmp_path_factory.mktemp("pacman") / "study", (ROOT / "config.yml").read_text())
+    """The game of the study as it is shipped."""
+    study = write_study(tmp_path_factory.mktemp("pacman") / "study", only_the_game((ROOT / "config.yml").read_text()))
     with serving(study) as running:
         yield running
 

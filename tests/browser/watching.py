@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,3 +129,10 @@ def smoothness(moments: list[tuple[int, float]]) -> dict[str, float]:
         **{f"p{part}_ms": round(gaps[math.ceil(part / 100 * len(gaps)) - 1], 1) for part in (50, 95, 99)},
         "max_ms": round(gaps[-1], 1),
     }
+
+
+def only_the_game(config: str) -> str:
+    """The config.yml of a study without the steps around its game."""
+    without, count = re.subn(r"^  steps:\n(?:    .*\n)+", "", config, flags=re.MULTILINE)
+    assert count == 1
+    return without

@@ -247,7 +247,7 @@ test('a trial that could not be kept is told apart from one that goes on', () =>
   assert.equal(rig.tokens.get(), 't2');
 });
 
-for (const [code, phase] of [[4001, 'replaced'], [4008, 'full'], [1012, 'stopping'], [4500, 'failed'], [1000, 'ended']]) {
+for (const [code, phase] of [[4001, 'replaced'], [1012, 'stopping'], [4500, 'failed'], [1000, 'ended']]) {
   test(`after ${code} the page says ${phase} and does not come back by itself`, () => {
     const rig = new Rig().begin();
     rig.wait(2);
@@ -258,6 +258,57 @@ for (const [code, phase] of [[4001, 'replaced'], [4008, 'full'], [1012, 'stoppin
     assert.equal(rig.sockets.length, 1);
   });
 }
+
+test('who finds no place asks again after a while, or at once when told to', () => {
+  const rig = new Rig();
+  rig.connection.start();
+  rig.socket.opens();
+  rig.socket.closes(4008);
+  assert.equal(rig.phases.at(-1), 'full');
+  assert.ok(rig.connection.retryInS >= 20, 'the others ask, too');
+  for (let waitedS = 0; rig.sockets.length === 1 && waitedS < 31; waitedS += 1) rig.wait(1);
+  assert.equal(rig.sockets.length, 2);
+  rig.socket.opens();
+  rig.socket.closes(4008);
+  rig.connection.hurry();
+  assert.equal(rig.sockets.length, 3);
+  rig.socket.opens();
+  rig.socket.says({ welcome: WELCOME });
+  assert.equal(rig.phases.at(-1), 'open');
+});
+
+test('in the line the places are told, pings are answered, and the game begins by itself', () => {
+  const rig = new Rig();
+  rig.connection.on('queue', (queue) => rig.events.push(['queue', queue]));
+  rig.connection.start();
+  rig.socket.opens();
+  rig.socket.says({ queue: { place: 2 } }, { queue: { place: 1 } });
+  assert.deepEqual(rig.phases, ['connecting', 'queued']);
+  assert.deepEqual(rig.events.filter(([name]) => name === 'queue').map(([, { place }]) => place), [2, 1]);
+  rig.socket.says({ ping: 7 });
+  assert.equal(rig.socket.sent.at(-1).pong, 7);
+  rig.socket.says({ welcome: WELCOME });
+  assert.equal(rig.phases.at(-1), 'open');
+});
+
+test('a line that has gone silent is joined again', () => {
+  const rig = new Rig();
+  rig.connection.start();
+  rig.socket.opens();
+  rig.socket.says({ queue: { place: 2 } });
+  rig.wait(60);
+  assert.ok(rig.sockets.length > 1);
+});
+
+test('who leaves hangs up and does not come back', () => {
+  const rig = new Rig().begin();
+  rig.connection.leave();
+  rig.wait(60);
+  rig.connection.hurry();
+  assert.equal(rig.phases.at(-1), 'left');
+  assert.equal(rig.sockets.length, 1);
+  assert.equal(rig.tokens.get(), null);
+});
 
 test('a page that was replaced can take the game back with its token', () => {
   const rig = new Rig().begin();

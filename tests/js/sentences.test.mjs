@@ -17,6 +17,23 @@ test('every state has a label, a sentence and, where one is needed, a next step'
   }
 });
 
+test('in a study an end of the game leads on, and never sends anybody away', () => {
+  for (const name of ['ended', 'failed', 'expired', 'stopping', 'replaced']) {
+    const shown = scene(name, { inStudy: true, done: { reason: 'finished', text: 'Thank you! You can close this page.' } });
+    assert.ok(shown.busy || shown.button?.does === 'onwards', name);
+    assert.doesNotMatch(shown.text, /close this page|new game/, name);
+  }
+  assert.equal(state('paused', { inStudy: true }).title, state('paused').title);
+});
+
+test('who waits in line is told the place, and that nothing is to be done', () => {
+  assert.match(scene('queued', { place: 3 }).title, /number 3/);
+  assert.equal(scene('queued', { place: 1 }).title, 'You are next');
+  assert.equal(scene('queued').title, 'You are in line');
+  assert.match(scene('queued').text, /by itself/);
+  assert.match(scene('full', { retryInS: 12 }).wait, /12 s/);
+});
+
 test('while playing nothing covers the game', () => {
   assert.equal(state('playing').title, '');
 });

@@ -16,9 +16,20 @@ test('without parameters the page talks to where it came from', () => {
     redirect: null,
     css: null,
     debug: false,
+    elsewhere: false,
+    link: {},
+    scripts: false,
+    projectName: 'Pac-Man',
     problems: [],
   });
   assert.equal(read(null, { page: 'http://127.0.0.1:5000/' }).serverUrl, 'ws://127.0.0.1:5000/ws');
+});
+
+test('everything that the link carries is there for the study to recognise', () => {
+  const { link, elsewhere } = read({ PROLIFIC_PID: '5f', STUDY_ID: 's', preview: '', __proto__: 'x' });
+  assert.deepEqual({ ...link }, { PROLIFIC_PID: '5f', STUDY_ID: 's', preview: '' });
+  assert.equal(elsewhere, false);
+  assert.equal(read({ server: 'wss://lab.example/any/path' }).elsewhere, true);
 });
 
 test('a server of this study is accepted', () => {

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hippogym.data.ledger import schema
-from hippogym.data.ledger.keeper import Keeper
+from hippogym.data.ledger.keeper import LedgerThread
 from hippogym.data.ledger.sqlite import SqliteLedger
 from hippogym.errors import RecordError, StartError
 
@@ -114,11 +114,10 @@ def test_who_is_forgotten_leaves_only_the_log_of_assignments(ledger):
     with ledger.writing():
         ledger.create(visit("one"), "x", [{"visit": "one", "factor": "condition", "arm": "a"}])
         ledger.save(visit("one"), 1, answer("s1"), events=[{"kind": "began", "t_s": 1.0}])
-        ledger.keep_file("one", "00", b"content")
     with ledger.writing():
         ledger.forget("one")
     with ledger.reading():
-        assert (list(ledger.all()), list(ledger.answers()), ledger.file("one", "00")) == ([], [], None)
+        assert (list(ledger.all()), list(ledger.answers()), ledger.answers_bytes("one")) == ([], [], 0)
         assert list(ledger.events("one")) == [] and len(ledger.assignments()) == 1
 
 
@@ -128,7 +127,6 @@ def test_not_a_byte_is_left_of_what_was_deleted(ledger, path):
     add(ledger, "two", "bob")
     with ledger.writing():
         ledger.save(visit("one", said=secret), 1, answer("s1", secret))
-        ledger.keep_file("one", "00", secret.encode())
     assert any(b"zanzibar" in file.read_bytes() for file in path.parent.iterdir())
     with ledger.writing():
         ledger.forget("one")
@@ -222,12 +220,12 @@ def creating(name: str, **more):
     return lambda ledger: ledger.create(visit(name, **more), None)
 
 
-async def ids(keeper: Keeper) -> list[str]:
+async def ids(keeper: LedgerThread) -> list[str]:
     return await keeper.read(lambda ledger: [held.visit["id"] for held in ledger.all()])
 
 
 async def test_work_is_done_in_one_thread_that_is_not_the_loops(path):
-    with Keeper(path) as keeper:
+    with LedgerThread(path) as keeper:
         threads = await asyncio.gather(*(keeper.write(lambda ledger: threading.get_ident()) for _ in range(50)))
         threads += await asyncio.gather(*(keeper.read(lambda ledger: threading.get_ident()) for _ in range(50)))
     assert len(set(threads)) == 1
@@ -239,7 +237,7 @@ async def test_what_fails_does_so_alone(path):
         ledger.create(visit("half"), None)
         raise ZeroDivisionError
 
-    with Keeper(path) as keeper:
+    with LedgerThread(path) as keeper:
         works = [keeper.write(creating(str(number)) if number % 3 else failing) for number in range(30)]
         results = await asyncio.gather(*works, return_exceptions=True)
         assert [isinstance(result, ZeroDivisionError) for result in results] == [not n % 3 for n in range(30)]
@@ -247,14 +245,14 @@ async def test_what_fails_does_so_alone(path):
 
 
 async def test_the_same_id_twice_is_refused_in_a_sentence(path):
-    with Keeper(path) as keeper:
+    with LedgerThread(path) as keeper:
         results = await asyncio.gather(*(keeper.write(creating("one")) for _ in range(3)), return_exceptions=True)
         assert [type(result) for result in results] == [int, RecordError, RecordError]
         assert await ids(keeper) == ["one"]
 
 
 async def test_what_waits_at_the_end_is_done(path):
-    with Keeper(path) as keeper:
+    with LedgerThread(path) as keeper:
         waiting = [asyncio.ensure_future(keeper.write(creating(str(n)))) for n in range(100)]  # noqa: TID251
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
@@ -267,12 +265,12 @@ async def test_what_waits_at_the_end_is_done(path):
 async def test_a_ledger_that_cannot_be_opened_is_said_at_once(path):
     path.write_bytes(b"x" * 1000)
     with pytest.raises(StartError):
-        Keeper(path).__enter__()
+        LedgerThread(path).__enter__()
 
 
 async def test_while_another_process_writes_reading_works_and_writing_is_refused(path, monkeypatch):
     monkeypatch.setattr("hippogym.data.ledger.sqlite.LOCKED_S", 0.2)
-    with Keeper(path) as keeper:
+    with LedgerThread(path) as keeper:
         await keeper.write(creating("one"))
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -293,7 +291,7 @@ async def test_chores_are_done_when_nothing_waits_and_their_failure_stops_nothin
         loop.call_soon_threadsafe(called.set)
         raise OSError("the disk is away")
 
-    with Keeper(path, chore) as keeper:
+    with LedgerThread(path, chore) as keeper:
         async with asyncio.timeout(30):
             await called.wait()
         await keeper.write(creating("one"))
@@ -302,11 +300,11 @@ async def test_chores_are_done_when_nothing_waits_and_their_failure_stops_nothin
 FULL_DISK = """
     import asyncio, json, resource, sys
     from pathlib import Path
-    from hippogym.data.ledger.keeper import Keeper
+    from hippogym.data.ledger.keeper import LedgerThread
     from hippogym.errors import RecordError
 
     async def main():
-        with Keeper(Path(sys.argv[1])) as keeper:
+        with LedgerThread(Path(sys.argv[1])) as keeper:
             kept, refused, full = [], 0, 0
             for number in range(120):
                 if number == 20:  # from here on no file may grow
@@ -343,7 +341,7 @@ def test_with_a_full_disk_what_is_refused_is_not_there_and_what_is_answered_is(p
 KILLED = """
     import asyncio, sys
     from pathlib import Path
-    from hippogym.data.ledger.keeper import Keeper
+    from hippogym.data.ledger.keeper import LedgerThread
 
     async def writer(keeper, who):
         for number in range(100_000):
@@ -353,7 +351,7 @@ KILLED = """
             sys.stdout.flush()
 
     async def main():
-        with Keeper(Path(sys.argv[1])) as keeper:
+        with LedgerThread(Path(sys.argv[1])) as keeper:
             await asyncio.gather(*(writer(keeper, who) for who in range(8)))
 
     asyncio.run(main())

@@ -161,7 +161,8 @@ def _options(field: Field) -> list[Option]:
 def _right(first: Field, options: tuple[Option, ...]) -> tuple[str, ...] | None:
     if first.kind in ("radio", "checkbox", "select", "select-multiple"):
         right = tuple(option.value for option in options if option.right)
-        return right if right or first.right == "false" else None
+        must_stay_empty = first.kind == "checkbox" and first.right == "false" and len(options) == 1
+        return right if right or must_stay_empty else None
     if first.right is None:
         return None
     return tuple(text for part in first.right.split("|") if (text := part.strip())) or None

@@ -62,11 +62,14 @@ class _Open:
 
 
 class PageReader(HTMLParser):
-    """fields: the controls in document order. words: whether there is any text beside them."""
+    """Reads a whole page at once. source: its text. fields: the controls, in order. tags: each with its first line.
+
+    links: tag, what its ``src`` or ``href`` points to, and line. handlers: lines with an ``on…`` attribute.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
-        self._html = html
+        self.source = html
         self._line_starts = [0]
         for position, character in enumerate(html):
             if character == "\n":
@@ -76,7 +79,11 @@ class PageReader(HTMLParser):
         self._texts: dict[str, str] = {}
         self._marked: list[tuple[int, int, str, list[tuple[str, str | None]]]] = []
         self._labelled: list[tuple[Field, str]] = []
+        self._groups: list[_Open] = []
         self.fields: list[Field] = []
+        self.tags: dict[str, int] = {}
+        self.links: list[tuple[str, str, int]] = []
+        self.handlers: list[int] = []
         self.feed(html)
         self.close()
         while self._open:
@@ -88,9 +95,9 @@ class PageReader(HTMLParser):
         pieces, end = [], 0
         for start, length, tag, attributes in self._marked:
             kept = [(name, value) for name, value in attributes if name not in marks]
-            pieces += [self._html[end:start], _written(tag, kept)]
+            pieces += [self.source[end:start], _written(tag, kept)]
             end = start + length
-        return "".join([*pieces, self._html[end:]])
+        return "".join([*pieces, self.source[end:]])
 
     # What the parser calls
 
@@ -99,10 +106,11 @@ class PageReader(HTMLParser):
         for name, value in attrs:
             attributes.setdefault(name, value or "")
         self._note_marks(tag, attrs)
+        self._note_about(tag, attributes)
         if tag == "option":
             self._leave_if_open("option")
-        if any(opened.tag == "template" for opened in self._open):
-            return  # inert: nothing in it is shown or sent
+        if any(opened.tag in ("template", "textarea") for opened in self._open):
+            return  # of a template nothing is shown or sent, and what stands in a textarea is its text
         if tag in ("input", "textarea", "select"):
             self._begin_field(tag, attributes)
         if tag not in _VOID:
@@ -120,8 +128,10 @@ class PageReader(HTMLParser):
             self._leave()
 
     def handle_data(self, data: str) -> None:
-        for opened in self._open:
+        for opened in reversed(self._open):
             opened.text.append(data)
+            if opened.tag in ("select", "textarea", "script", "style"):
+                return  # what can be chosen or was filled in is no part of the words around it
 
     # Controls, their choices and what they are called
 
@@ -136,7 +146,7 @@ class PageReader(HTMLParser):
         here.right, here.attention = attributes.get("data-right"), "data-attention" in attributes
         self.fields.append(here)
         for opened in self._open:
-            if opened.tag in ("label", "fieldset"):
+            if opened.tag == "label" or _is_group(opened):
                 opened.fields.append(here)
 
     def _leave_if_open(self, tag: str) -> None:
@@ -157,9 +167,8 @@ class PageReader(HTMLParser):
                 self._labelled.append((done.fields[0], text))
         elif done.tag == "legend" and self._open and self._open[-1].tag == "fieldset":
             self._open[-1].legend = self._open[-1].legend or text
-        elif done.tag == "fieldset":
-            for here in done.fields:
-                here.group_label = here.group_label or done.legend
+        elif _is_group(done):
+            self._groups.append(done)
 
     def _take_choice(self, option: _Open, text: str) -> None:
         owner = next((o.fields[0] for o in reversed(self._open) if o.tag == "select" and o.fields), None)
@@ -175,30 +184,40 @@ class PageReader(HTMLParser):
             owner.attention = owner.attention or "data-attention" in attributes
 
     def _name_all(self) -> None:
+        """Once everything is read, because a name may stand after what it names."""
         wrapped = {id(here): text for here, text in reversed(self._labelled)}
         for here in self.fields:
-            attributes = here.attributes
-            named = " ".join(self._texts.get(part, "") for part in attributes.get("aria-labelledby", "").split())
-            here.label = next(
-                (
-                    text.strip()
-                    for text in (
-                        named,
-                        attributes.get("aria-label", ""),
-                        self._labels.get(attributes.get("id", ""), "") if attributes.get("id") else "",
-                        wrapped.get(id(here), ""),
-                        attributes.get("title", ""),
-                    )
-                    if text.strip()
-                ),
-                "",
-            )
+            own_id = here.attributes.get("id", "")
+            beside = self._labels.get(own_id, "") if own_id else ""
+            here.label = self._aria(here.attributes) or beside or wrapped.get(id(here), "") or _title(here.attributes)
+        for group in self._groups:  # the inner ones first
+            for here in group.fields:
+                here.group_label = here.group_label or group.legend or self._aria(group.attributes)
+
+    def _aria(self, attributes: dict[str, str]) -> str:
+        named = [self._texts.get(part, "") for part in attributes.get("aria-labelledby", "").split()]
+        return " ".join(part for part in named if part) or attributes.get("aria-label", "").strip()
+
+    def _note_about(self, tag: str, attributes: dict[str, str]) -> None:
+        line = self.getpos()[0]
+        self.tags.setdefault(tag, line)
+        self.links += [(tag, attributes[name], line) for name in ("src", "href") if attributes.get(name)]
+        if any(name.startswith("on") for name in attributes):
+            self.handlers.append(line)
 
     def _note_marks(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if any(name in MARKS for name, _ in attrs):
             line, column = self.getpos()
             written = self.get_starttag_text() or ""
             self._marked.append((self._line_starts[line - 1] + column, len(written), tag, attrs))
+
+
+def _is_group(opened: _Open) -> bool:
+    return opened.tag == "fieldset" or opened.attributes.get("role") in ("group", "radiogroup")
+
+
+def _title(attributes: dict[str, str]) -> str:
+    return attributes.get("title", "").strip()
 
 
 def _kind(tag: str, attributes: dict[str, str]) -> str:

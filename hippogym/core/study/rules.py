@@ -13,35 +13,21 @@ from typing import Any, Literal
 
 from hippogym.core.study.forms import Form, Problem
 from hippogym.core.study.quiz import Judgement, judge
+from hippogym.core.study.showing import View, view
+from hippogym.core.study.standing import current, index_of, is_wanted, page_of, tries_of, value_of
 from hippogym.core.study.visit import VERSION, AnswerEntry, Game, Visit, is_over, new_game
-from hippogym.core.study.way import CONTINUE, FINAL, OUTCOMES, Step, Way, variant
-from hippogym.core.study.when import UNKNOWN, Unknown, Value, holds
+from hippogym.core.study.way import CONTINUE, FINAL, OUTCOMES, Step, Way
+
+__all__ = [
+    "ADVANCING", "Answered", "View", "abandoned", "answer", "begin", "current", "end", "game_began", "game_over",
+    "game_progress", "is_wanted", "mend", "page_of", "seen", "shown", "supersede", "value_of", "view", "withdraw",
+]  # fmt: skip
 
 ADVANCING = ("finished", "stopped")
 """Reasons for which a trial ends and the participant moves on."""
 
 MOST_FAILURES = 2
 """Trials of a step that may fail before the visit ends with ``fault``."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What is to be shown. number, of: "step 2 of 6", without steps that are known to be left out.
-
-    page: the file of the step, with its group's variant, or of the ending; None for a page of our own making.
-    problems: of the last try. answers: what the step was answered last, so that a try does not begin from nothing.
-    """
-
-    kind: Literal["page", "game", "end"]
-    stamp: str | None
-    number: int
-    of: int
-    step: Step
-    page: str | None
-    problems: tuple[Problem, ...] = ()
-    tries_left: int | None = None
-    outcome: str | None = None
-    answers: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,37 +67,6 @@ def begin(
         "attention_failed": 0, "outcome": None, "ended_s": None, "code": None, "superseded_by": None,
     }  # fmt: skip
     return _go(way, visit, 0, stamp, now_s)
-
-
-def current(way: Way, visit: Visit) -> Step:
-    """The step at which the visit is. Where the study has been changed under it: the next that it has not seen."""
-    steps = way.steps_for(visit["condition"])
-    here = next((step for step in steps if step.name == visit["step"]), None)
-    if here is not None:
-        return here
-    return next((step for step in steps if step.end is None and step.name not in visit["trail"]), steps[-1])
-
-
-def view(way: Way, visit: Visit) -> View:
-    """What the participant is to be shown. It changes nothing, however often it is asked."""
-    step = current(way, visit)
-    number, of = _place(way, visit, step)
-    if is_over(visit):
-        outcome = visit["outcome"] or "fault"
-        return View("end", None, number, of, step, way.ending(outcome).page, outcome=visit["outcome"])
-    if step.is_game:
-        return View("game", None, number, of, step, None)
-    told = tuple(Problem(p["name"], p["text"]) for p in visit["problems"])
-    left = None if step.tries is None else step.tries - (_tries(visit, step) - visit["tries_before"])
-    last = visit["answers"].get(step.name)
-    page = page_of(step, visit)
-    return View("page", visit["stamp"], number, of, step, page, told, left, answers=last["answers"] if last else None)
-
-
-def page_of(step: Step, visit: Visit) -> str | None:
-    """The step's file, in the variant of the visit's group."""
-    arm = visit["groups"].get(step.stem)
-    return step.page if step.page is None or arm is None else variant(step.page, arm)
 
 
 def seen(visit: Visit, now_s: float) -> Visit:
@@ -186,7 +141,7 @@ def game_over(way: Way, visit: Visit, result: Mapping[str, Any], next_stamp: str
     played = step.episodes is not None and game["episodes"] >= step.episodes
     if reason in ADVANCING or (played and way.resume == "resume"):
         game["state"] = "over"
-        return _go(way, _with_game(visit, step, game), _index(way, visit, step) + 1, next_stamp, now_s)
+        return _go(way, _with_game(visit, step, game), index_of(way, visit, step) + 1, next_stamp, now_s)
     if way.resume == "refuse" or game["failures"] > MOST_FAILURES:
         game["state"] = "over"
         return end(way, _with_game(visit, step, game), "fault", now_s)
@@ -218,26 +173,19 @@ def supersede(visit: Visit, by: str, now_s: float) -> Visit:
     return visit if is_over(visit) else {**visit, "superseded_by": by, "ended_s": now_s, "stamp": None}
 
 
+def mend(way: Way, visit: Visit, stamp: str, now_s: float) -> Visit:
+    """To be asked of every visit at the start of a server: the study may have been changed under it.
+
+    A visit whose step is no more, or is a game where it was a page, goes on at the next step that it has not seen.
+    """
+    step = current(way, visit)
+    fits = visit["step"] == step.name and step.is_game == (visit["stamp"] is None)
+    return visit if is_over(visit) or fits else _go(way, visit, index_of(way, visit, step), stamp, now_s)
+
+
 def abandoned(visit: Visit, give_back_s: float, now_s: float) -> bool:
     """Whether an unfinished visit has not been heard of for so long that its place is given to somebody else."""
     return not is_over(visit) and now_s - visit["seen_s"] > give_back_s
-
-
-def value_of(way: Way, visit: Visit, name: str) -> Value | Unknown:
-    """What a name in a comparison stands for now."""
-    subject, _, detail = name.partition(".")
-    if name == "condition":
-        return visit["condition"]
-    if name == "attention_failed":
-        return visit["attention_failed"]
-    if subject == "group":
-        return visit["groups"].get(detail)
-    if subject in visit["answers"]:
-        return _as_value(visit["answers"][subject]["answers"].get(detail))
-    if (game := visit["games"].get(subject)) is not None and game["state"] == "over":
-        results: dict[str, Value] = {key: game[key] for key in ("score", "episodes", "ticks", "reason")}
-        return results.get(detail)
-    return UNKNOWN if _lies_ahead(way, visit, subject) else None
 
 
 # How a visit moves
@@ -246,10 +194,10 @@ def value_of(way: Way, visit: Visit, name: str) -> Value | Unknown:
 def _go(way: Way, visit: Visit, index: int, stamp: str, now_s: float) -> Visit:
     """To the first step from ``index`` on that is not left out; it may be an end."""
     steps = way.steps_for(visit["condition"])
-    step = next(s for s in steps[index:] if s.is_final or _is_wanted(way, visit, s) is True)
+    step = next(s for s in steps[index:] if s.is_final or is_wanted(way, {**visit, "step": s.name}, s) is True)
     moved: Visit = {**visit, "step": step.name, "shown_s": None, "problems": [], "stamp": None}
     moved["seen_s"] = max(now_s, visit["seen_s"])
-    moved["tries_before"] = _tries(visit, step)
+    moved["tries_before"] = tries_of(visit, step)
     if step.end is not None or step.is_final:
         return end(way, moved, step.end or "complete", now_s)
     moved["trail"] = [*visit["trail"], step.name]
@@ -262,53 +210,20 @@ def _after_answer(way: Way, visit: Visit, step: Step, judgement: Judgement, stam
     limit = way.attention_limit
     if limit is not None and visit["attention_failed"] > limit:
         return end(way, visit, "failedCheck", now_s)
-    index = _index(way, visit, step)
+    index = index_of(way, visit, step)
     if not judgement.wrong:
         return _go(way, visit, index + 1, stamp, now_s)
-    if step.tries is None or _tries(visit, step) - visit["tries_before"] < step.tries:
+    if step.tries is None or tries_of(visit, step) - visit["tries_before"] < step.tries:
         told: Visit = {**visit, "stamp": stamp, "shown_s": None, "seen_s": max(now_s, visit["seen_s"])}
         told["problems"] = [{"name": p.name, "text": p.text} for p in judgement.wrong]
         return told
     if step.on_fail in OUTCOMES:
         return end(way, visit, step.on_fail, now_s)
     target = None if step.on_fail == CONTINUE else way.step_named(visit["condition"], step.on_fail)
-    return _go(way, visit, index + 1 if target is None else _index(way, visit, target), stamp, now_s)
-
-
-def _is_wanted(way: Way, visit: Visit, step: Step) -> bool | None:
-    """Whether all comparisons of a step hold; None where that cannot be known yet."""
-    found = [holds(comparison, lambda name: value_of(way, visit, name)) for comparison in step.when]
-    return False if False in found else None if None in found else True
-
-
-def _place(way: Way, visit: Visit, here: Step) -> tuple[int, int]:
-    """The current step's place among those that this participant has seen or may still see."""
-    steps = [step for step in way.steps_for(visit["condition"]) if step.end is None and not step.is_final]
-    counted = [
-        step
-        for step in steps
-        if step is here
-        or (step.name in visit["trail"] and step.number < here.number)
-        or (step.number > here.number and _is_wanted(way, visit, step) is not False)
-    ]
-    return (counted.index(here) + 1 if here in counted else len(counted)), len(counted)
-
-
-def _index(way: Way, visit: Visit, step: Step) -> int:
-    return way.steps_for(visit["condition"]).index(step)
-
-
-def _lies_ahead(way: Way, visit: Visit, subject: str) -> bool:
-    """Whether the step of that name may still be shown, so that what it will bring is not known yet."""
-    step = way.step_named(visit["condition"], subject)
-    return step is not None and not is_over(visit) and step.number >= current(way, visit).number
+    return _go(way, visit, index + 1 if target is None else index_of(way, visit, target), stamp, now_s)
 
 
 # Answers
-
-
-def _tries(visit: Visit, step: Step) -> int:
-    return visit["tries"].get(step.name, 0)
 
 
 def _row(
@@ -326,7 +241,7 @@ def _row(
         "page": page_of(step, visit),
         "sha256": facts.get("sha256"),
         "stamp": stamp,
-        "try": _tries(visit, step) + 1,
+        "try": tries_of(visit, step) + 1,
         "answers": answers,
         "shown_s": visit["shown_s"],
         "submitted_s": now_s,
@@ -360,10 +275,6 @@ def _without_content(value: Any) -> Any:
     return about | {"sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _as_value(value: Any) -> Value:
-    return str(value["file"]) if isinstance(value, dict) else value
-
-
 # Games
 
 
@@ -377,7 +288,7 @@ def _with_game(visit: Visit, step: Step, game: Game) -> Visit:
 
 def _runs(game: Game, told: Mapping[str, Any]) -> bool:
     """Whether what is told is of the trial that runs, and not of one before it."""
-    return game["state"] == "playing" and told.get("trial", game["trial"]) == game["trial"]
+    return game["state"] == "playing" and told.get("trial") in (None, game["trial"])
 
 
 def _counted(game: Game, told: Mapping[str, Any]) -> Game:

@@ -49,7 +49,7 @@ class Comparison:
 def read_comparison(text: str) -> Comparison:
     """Raises ValueError with a sentence about what is wrong."""
     found = _COMPARISON.fullmatch(text)
-    if found is None:
+    if found is None or found["name"][-1] in "=<>!":
         raise ValueError("expected a comparison such as survey.age >= 18 (with == != < <= > >= or in)")
     name, operator = found["name"], found["operator"].strip()
     values = _values(found["value"], operator)

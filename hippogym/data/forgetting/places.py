@@ -9,15 +9,16 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hippogym.core.record_format import HIPPO_KEY
 from hippogym.data import manifest
 from hippogym.data.delivery import user_part
 from hippogym.data.export import ledger
+from hippogym.data.forgetting.person import Person, Place
 from hippogym.data.forgetting.search import holds
+from hippogym.data.forgetting.visits import UsersFiles, Visits
 from hippogym.data.reader import read_entries
 from hippogym.data.spool import FOLDER, Spool, write_whole
 from hippogym.data.storage import Storage
@@ -26,32 +27,12 @@ from hippogym.errors import RecordError
 _MOST_BYTES = 64 * 2**20
 
 
-@dataclass(frozen=True)
-class Person:
-    """name: the participant's userId. trials: the folders of their trials."""
-
-    name: str
-    trials: tuple[Path, ...]
-
-
-class Place(Protocol):
-    """One place."""
-
-    title: str
-    """What is kept there, in a word or two."""
-
-    def find(self, person: Person) -> list[str]:
-        """What it has of a person, as lines that do not name them. Raises HippoError, OSError."""
-
-    def remove(self, person: Person) -> int:
-        """Remove it; returns how many things were removed. Raises HippoError, OSError."""
-
-
 def places(records: Path, project: str, stores: list[Storage]) -> list[Place]:
     """All, in the order in which they are emptied: the records come last, as they say which trials there were."""
     spool = SpoolOfUploads(records)
     buckets: list[Place] = [Bucket(store, spool, project) for store in stores]
-    return [*buckets, spool, Exports(records), Records(records)]
+    visits: list[Place] = [Visits(records), UsersFiles(records)]
+    return [*buckets, spool, Exports(records), *visits, Records(records)]
 
 
 def trials_of(records: Path, name: str) -> tuple[Path, ...]:

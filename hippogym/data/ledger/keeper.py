@@ -21,6 +21,7 @@ from hippogym.errors import RecordError
 MOST_WAITING = 4096
 MOST_TOGETHER = 64
 IDLE_S = 0.5
+CHORE_EVERY_S = 2.0
 PATIENCE_S = 30.0  # what a chore that failed waits for before it is tried again
 
 T = TypeVar("T")
@@ -33,24 +34,32 @@ logger = logging.getLogger(__name__)
 class _Piece:
     work: Work
     writes: bool
+    kept: Callable[[Any], None] | None = None
     done: "Future[Any]" = field(default_factory=Future)
 
 
-class Keeper:
+class LedgerThread:
     """The thread. Use as a context manager; leaving it finishes what waits.
 
     chore: called with the ledger when nothing else waits, outside of any transaction; returns whether it has more to
-    do. It may raise RecordError and OSError, and is then left alone for a while.
+    do. It may raise RecordError and OSError, and is then left alone for a while. undone: called in the thread after
+    work that had been done without an error has come to nothing.
     """
 
-    def __init__(self, path: Path, chore: Callable[[SqliteLedger], bool] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        chore: Callable[[SqliteLedger], bool] | None = None,
+        undone: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._chore = chore
+        self._undone = undone
         self._chore_due_s = 0.0
         self._waiting: queue.Queue[_Piece | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "LedgerThread":
         """Raises StartError where the ledger cannot be used."""
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(opened,), name="ledger", daemon=True)
@@ -59,25 +68,33 @@ class Keeper:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._waiting.put(None)
-        if self._thread is not None:
-            self._thread.join()
+        self.close()
 
-    async def write(self, work: Callable[[SqliteLedger], T]) -> T:
+    def close(self) -> None:
+        """Finish what waits, and the chores. Blocks; idempotent."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    async def write(self, work: Callable[[SqliteLedger], T], kept: Callable[[T], None] | None = None) -> T:
         """Do this work in a transaction; when it is answered, it is on the disk.
 
         The work may be done twice, where the first time came to nothing: it must touch nothing but the ledger.
-        Raises what it raises, and RecordError where the ledger cannot keep it; then nothing has happened.
+        kept: told the result, in the thread, once it is on the disk, whether or not anybody still waits for it.
+        Raises what the work raises, and RecordError where the ledger cannot keep it; then nothing has happened.
         """
-        done: T = await self._ask(_Piece(work, writes=True))
+        done: T = await self._ask(_Piece(work, True, kept))
         return done
 
     async def read(self, work: Callable[[SqliteLedger], T]) -> T:
         """Ask the ledger something."""
-        found: T = await self._ask(_Piece(work, writes=False))
+        found: T = await self._ask(_Piece(work, False))
         return found
 
     async def _ask(self, piece: _Piece) -> Any:
+        if self._thread is None:
+            raise RecordError("the server has stopped")
         try:
             self._waiting.put_nowait(piece)
         except queue.Full:
@@ -138,6 +155,7 @@ class Keeper:
                 for number, piece in enumerate(pieces):
                     results.append(self._part(ledger, piece, number, failures))
         except Exception as problem:
+            self._undone()
             if len(pieces) > 1:
                 return False
             for piece in pieces:
@@ -146,8 +164,10 @@ class Keeper:
         for number, piece in enumerate(pieces):
             if number in failures:
                 piece.done.set_exception(failures[number])
-            else:
-                piece.done.set_result(results[number])
+                continue
+            if piece.kept is not None:
+                piece.kept(results[number])
+            piece.done.set_result(results[number])
         return True
 
     def _part(self, ledger: SqliteLedger, piece: _Piece, number: int, failures: dict[int, Exception]) -> Any:
@@ -169,6 +189,8 @@ class Keeper:
             more = True
             while more and (last or self._waiting.empty()):
                 more = self._chore(ledger)
+            if not more:
+                self._chore_due_s = time.monotonic() + CHORE_EVERY_S
         except (RecordError, OSError) as problem:
             self._chore_due_s = time.monotonic() + PATIENCE_S
             why = getattr(problem, "strerror", None) or str(problem)

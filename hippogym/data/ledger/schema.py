@@ -34,13 +34,6 @@ CREATE TABLE answers (
     UNIQUE (visit, stamp)
 ) STRICT;
 
-CREATE TABLE files (
-    visit TEXT NOT NULL REFERENCES visits (id) ON DELETE CASCADE,
-    sha256 TEXT NOT NULL,
-    content BLOB NOT NULL,
-    PRIMARY KEY (visit, sha256)
-) STRICT;
-
 CREATE TABLE assignments (            -- a log: how everybody got where they are. It outlives a visit that is forgotten
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     visit TEXT NOT NULL,

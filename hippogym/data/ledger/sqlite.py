@@ -111,10 +111,10 @@ class SqliteLedger:
             raise told from problem
 
     def _reconnect(self) -> None:
-        with suppress(sqlite3.Error):
-            self._connection.close()
+        """Where even that does not work, the old connection can still be asked."""
         with suppress(sqlite3.Error, StartError):
-            self._connection = self._connected()
+            old, self._connection = self._connection, self._connected()
+            old.close()
 
     # -- visits --------------------------------------------------------------------------------------------------
 
@@ -158,14 +158,14 @@ class SqliteLedger:
                 (visit["id"], answer["step"], answer["stamp"], _json(answer)),
             )
         self.log_assignments(assignments)
-        self._log_events(visit["id"], events)
+        self.log_events(visit["id"], events)
         return True
 
     def forget(self, visit_id: str) -> None:
         """Call ``scrub`` afterwards: until then the file beside the ledger still has it."""
         self._connection.execute("DELETE FROM visits WHERE id = ?", (visit_id,))
 
-    # -- answers and their files ---------------------------------------------------------------------------------
+    # -- answers ---------------------------------------------------------------------------------
 
     def answers(self, visit_id: str | None = None) -> Iterator[Mapping[str, Any]]:
         where, values = ("", ()) if visit_id is None else ("WHERE visit = ?", (visit_id,))
@@ -174,27 +174,11 @@ class SqliteLedger:
 
     def forget_answers(self, visit_id: str) -> int:
         """Remove all answers of a visit, but not the visit; returns how many there were."""
-        for table in ("files", "events"):
-            self._connection.execute(f"DELETE FROM {table} WHERE visit = ?", (visit_id,))
         return self._connection.execute("DELETE FROM answers WHERE visit = ?", (visit_id,)).rowcount
 
-    def keep_file(self, visit_id: str, sha256: str, content: bytes) -> None:
-        """Keep what a participant has uploaded; the answer names it by its sha256 (hex)."""
-        self._connection.execute(
-            "INSERT INTO files (visit, sha256, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            (visit_id, sha256, content),
-        )
-
-    def file(self, visit_id: str, sha256: str) -> bytes | None:
-        """What ``keep_file`` was given."""
-        found = self._connection.execute(
-            "SELECT content FROM files WHERE visit = ? AND sha256 = ?", (visit_id, sha256)
-        ).fetchone()
-        return None if found is None else bytes(found[0])
-
-    def files_bytes(self, visit_id: str) -> int:
-        """How much a visit has uploaded so far."""
-        asked = "SELECT coalesce(sum(length(content)), 0) FROM files WHERE visit = ?"
+    def answers_bytes(self, visit_id: str) -> int:
+        """How much the answers of a visit take, files included."""
+        asked = "SELECT coalesce(sum(length(document)), 0) FROM answers WHERE visit = ?"
         return int(self._connection.execute(asked, (visit_id,)).fetchone()[0])
 
     # -- assignments, events, facts ------------------------------------------------------------------------------
@@ -214,7 +198,8 @@ class SqliteLedger:
         for t_s, kind, detail in self._connection.execute(asked, (visit_id,)):
             yield {"t_s": t_s, "kind": kind, **json.loads(detail)}
 
-    def _log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+    def log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add to what has happened in a visit: ``t_s``, ``kind``, and whatever belongs to it."""
         rows = []
         for event in events:
             detail = {key: value for key, value in event.items() if key not in ("t_s", "kind", "visit")}
@@ -233,10 +218,9 @@ class SqliteLedger:
 
     # -- participants' files -------------------------------------------------------------------------------------
 
-    def unwritten_users(self, most: int) -> list[str | None]:
-        """Whose file is older than their visits."""
-        asked = "SELECT DISTINCT user FROM visits WHERE unwritten LIMIT ?"
-        return [user for (user,) in self._connection.execute(asked, (most,))]
+    def unwritten(self) -> Held | None:
+        """A visit that is newer than its participant's file."""
+        return next(self._held("WHERE unwritten LIMIT 1"), None)
 
     def written(self, held: Sequence[Held]) -> None:
         """Their file has these visits in these versions."""
@@ -244,6 +228,11 @@ class SqliteLedger:
             "UPDATE visits SET unwritten = 0 WHERE id = ? AND version = ?",
             [(one.visit["id"], one.version) for one in held],
         )
+
+    def state(self) -> tuple[int, int]:
+        """Another value after every change, whoever has made it."""
+        others = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return self._connection.total_changes, int(others)
 
     # -- the file itself -----------------------------------------------------------------------------------------
 

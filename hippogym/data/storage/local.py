@@ -44,24 +44,38 @@ class LocalStorage:
     def put_new(self, key: str, body: FileRange) -> bool:
         """Written under another name, synced, and then linked, which fails where the name is taken."""
         path = self._path(key)
-        unfinished = self._root / _UNFINISHED / secrets.token_hex(8)
         with self._told():
-            for folder in (path.parent, unfinished.parent):
-                folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with body.open() as source, open(unfinished, "xb") as file:
-                    shutil.copyfileobj(source, file, 2**20)
-                    file.flush()
-                    os.fsync(file.fileno())
+            with self._written(path, body) as unfinished:
                 try:
                     os.link(unfinished, path)
                 except FileExistsError:
                     return False
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    unfinished.unlink()
             _sync_folders(path.parent, self._root)
         return True
+
+    def replace(self, key: str, body: FileRange) -> None:
+        """Written under another name, synced, and then renamed."""
+        path = self._path(key)
+        with self._told():
+            with self._written(path, body) as unfinished:
+                os.rename(unfinished, path)
+            _sync_folders(path.parent, self._root)
+
+    @contextlib.contextmanager
+    def _written(self, path: Path, body: FileRange) -> Iterator[Path]:
+        """A file with these bytes under another name, which is gone afterwards."""
+        unfinished = self._root / _UNFINISHED / secrets.token_hex(8)
+        for folder in (path.parent, unfinished.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with body.open() as source, open(unfinished, "xb") as file:
+                shutil.copyfileobj(source, file, 2**20)
+                file.flush()
+                os.fsync(file.fileno())
+            yield unfinished
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                unfinished.unlink()
 
     def fetch(self, key: str) -> IO[bytes]:
         """The file itself."""

@@ -86,6 +86,11 @@ class S3Storage:
             put = self._put_pieces if body.size > self._largest_put else self._put_whole
             return put(self._prefix + key, body)
 
+    def replace(self, key: str, body: FileRange) -> None:
+        """An older version stays where the bucket keeps versions."""
+        with explained(self.where):
+            self._put(self._prefix + key, body, {})
+
     def fetch(self, key: str) -> IO[bytes]:
         """Copied to a temporary file, so that it is whole and can seek."""
         file = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=16 * _CHUNK))
@@ -175,20 +180,19 @@ class S3Storage:
     # -- putting -------------------------------------------------------------------------------------------------
 
     def _put_whole(self, key: str, body: FileRange) -> bool:
+        return self._where_nothing_is(lambda condition: self._put(key, body, condition))
+
+    def _put(self, key: str, body: FileRange, condition: dict[str, str]) -> None:
         sha256 = body.digests().sha256
-
-        def put(condition: dict[str, str]) -> None:
-            with body.open() as file:
-                self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=file,
-                    ChecksumSHA256=_base64(bytes.fromhex(sha256)),
-                    Metadata={"sha256": sha256},
-                    **condition,
-                )
-
-        return self._where_nothing_is(put)
+        with body.open() as file:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=file,
+                ChecksumSHA256=_base64(bytes.fromhex(sha256)),
+                Metadata={"sha256": sha256},
+                **condition,
+            )
 
     def _put_pieces(self, key: str, body: FileRange) -> bool:
         piece_bytes = self._piece_of(body)

@@ -39,6 +39,9 @@ class Storage(Protocol):
         """Put where nothing is. False: the store says that something is there. See ``put_once`` for stores that
         do not look."""
 
+    def replace(self, key: str, body: "FileRange") -> None:
+        """Put whatever stands there: readers see the old object or the new one. Only for what is made to change."""
+
     def fetch(self, key: str) -> IO[bytes]:
         """The whole object as an open file that can seek; the caller closes it."""
 

@@ -1,17 +1,19 @@
 // The conversation with the server, and the only module that knows the protocol (docs/protocol.md, version 2).
 // It says hello, comes back by itself when the connection is lost, and turns messages into events:
 //
-//   phase      {name, welcomed}: connecting open lost expired replaced full stopping failed ended
+//   phase      {name, welcomed}: connecting queued open lost expired replaced full stopping failed ended left
 //   welcome    the server's welcome; `resumed` false means a new trial
 //   frame      a frame, as parsed in wire.js
 //   actions ui keyMap stepMode frameRate status display budget images instructions score notice error done   what the server told
+//   queue      {place} in the line of those who wait for a free place; the trial begins by itself
 //   ping       {rttMs}
 //   sent, received   the text of each message, for the debug panels
 
 import { waitBeforeAttempt } from './backoff.js';
-import { closeMeaning, parseFrame, SUBPROTOCOL } from './wire.js';
+import { closeMeaning, parseFrame, parseMessage, SUBPROTOCOL } from './wire.js';
 
 const SILENCE_MS = 8000; // the server pings every 2 s
+const FULL_MS = 20_000; // until one asks again where even the line is full
 const STEADY_MS = 1000; // a connection that held this long is not part of a series of failures
 const NOTICING_S = 20; // the grace begins when the server notices the loss, at the latest this much after we do
 
@@ -81,6 +83,13 @@ export class Connection {
     else this.#checkSilence();
   }
 
+  /** Hangs up, and does not come back. */
+  leave() {
+    this.#letGo();
+    this.#tokens.clear();
+    this.#setPhase('left');
+  }
+
   /** Whole seconds until the next attempt; 0 while one is being made. */
   get retryInS() {
     return this.#retryAt === null ? 0 : Math.max(0, Math.ceil((this.#retryAt - this.#clock()) / 1000));
@@ -141,6 +150,10 @@ export class Connection {
       this.#comeBack();
       return;
     }
+    if (meaning === 'full') {
+      this.#tryAgain('full', FULL_MS * (1 + Math.random() / 2));
+      return;
+    }
     if (meaning === 'ended' || meaning === 'failed') this.#tokens.clear();
     this.#setPhase(meaning);
   }
@@ -155,11 +168,14 @@ export class Connection {
       this.#setPhase('expired');
       return;
     }
-    const waitMs = waitBeforeAttempt(this.#attempts) * 1000;
     this.#attempts += 1;
-    this.#retryAt = now + waitMs;
+    this.#tryAgain('lost', waitBeforeAttempt(this.#attempts - 1) * 1000);
+  }
+
+  #tryAgain(phaseName, waitMs) {
+    this.#retryAt = this.#clock() + waitMs;
     this.#retry = setTimeout(() => this.#connect(), waitMs);
-    this.#setPhase('lost');
+    this.#setPhase(phaseName);
   }
 
   #setPhase(name) {
@@ -177,18 +193,19 @@ export class Connection {
       return;
     }
     this.#emit('received', data);
-    const message = parsedObject(data);
+    const message = parseMessage(data);
     if (message) this.#take(message);
   }
 
   /** Several things may share one message; each is looked at on its own. */
   #take(message) {
     if ('ping' in message) {
-      this.#send({ pong: message.ping, t: rounded(this.#clock()) });
+      this.#sendRaw({ pong: message.ping, t: rounded(this.#clock()) });
       this.#emit('ping', { rttMs: message.rttMs ?? null });
     }
     if (message.error) this.#takeError(message.error);
     if (message.welcome) this.#takeWelcome(message.welcome);
+    if (message.queue) this.#takeQueue(message.queue);
     if (Array.isArray(message.actions)) this.#emit('actions', message.actions);
     if (Array.isArray(message.UI)) this.#emit('ui', message.UI);
     if (Array.isArray(message.keys)) this.#emit('keyMap', message.keys);
@@ -214,6 +231,13 @@ export class Connection {
     this.#emit('welcome', { ...welcome, lostTrial: this.#welcomed && !welcome.resumed });
     this.#welcomed = true;
     this.#setPhase('open');
+  }
+
+  #takeQueue(queue) {
+    this.#openSince = this.#clock();
+    this.#lostSince = null;
+    if (this.phase.name !== 'queued') this.#setPhase('queued');
+    this.#emit('queue', queue);
   }
 
   #takeError(error) {
@@ -256,19 +280,10 @@ export class Connection {
 }
 
 function isOver(phaseName) {
-  return ['ended', 'failed', 'stopping', 'replaced', 'full', 'expired'].includes(phaseName);
+  return ['ended', 'failed', 'stopping', 'replaced', 'expired', 'left'].includes(phaseName);
 }
 
 /** Milliseconds to the microsecond: all that a browser's clock tells, without the digits of its arithmetic. */
 function rounded(t) {
   return Math.round(t * 1000) / 1000;
-}
-
-function parsedObject(text) {
-  try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
 }

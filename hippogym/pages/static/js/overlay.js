@@ -22,6 +22,7 @@ export class Overlay {
   /** Shows a scene as `describe` in state/sentences.js makes it. */
   show(scene) {
     const isNew = scene.name !== this.#scene?.name;
+    const movedUp = !isNew && scene.name === 'queued' && scene.title !== this.#scene.title;
     this.#scene = scene;
     const covers = scene.title !== '';
     const button = byId('overlay-button');
@@ -38,6 +39,7 @@ export class Overlay {
     setText('state', scene.label);
     byId('state').dataset.state = scene.name;
     if (isNew) this.#arrive(scene, covers, hadFocus);
+    if (movedUp) this.say(scene.title);
   }
 
   /** A new state is read out, and the focus goes where the next step is, unless the person is busy elsewhere. */

@@ -48,6 +48,10 @@ export function readSettings(href, pageSettings) {
   }
   return {
     serverUrl,
+    elsewhere: server !== null, // the game of a link that names a server has no steps around it
+    link: Object.fromEntries(page.searchParams),
+    scripts: pageSettings.scripts === true,
+    projectName: pageSettings.projectName ?? '',
     userId,
     projectId,
     redirect: redirect && allowedAddress(redirect, page, pageSettings),

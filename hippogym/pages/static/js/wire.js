@@ -35,6 +35,16 @@ export function parseFrame(buffer) {
   };
 }
 
+/** One text message → the object in it, or null where it is not one. */
+export function parseMessage(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 const CLOSE_CODES = {
   1000: 'ended',
   1012: 'stopping',

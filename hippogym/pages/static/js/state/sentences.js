@@ -7,6 +7,7 @@ const LABELS = {
   expired: 'Connection lost',
   replaced: 'Open elsewhere',
   full: 'Full',
+  queued: 'Waiting',
   stopping: 'Stopped',
   failed: 'Stopped',
   ended: 'Ended',
@@ -21,13 +22,15 @@ const LABELS = {
  * What to show over the game.
  *
  * phase: of the connection. status, done: as the server last told, or null. retryInS: seconds to the next attempt.
- * canStart: whether this study shows Start. hasRedirect: whether there is a page to go on to.
+ * place: in the line of those who wait, or null. canStart: whether this study shows Start. hasRedirect: whether there is
+ * a page to go on to. inStudy: whether the game is a step of a study, which goes on by itself.
  * Returns {name, label, title, text, wait, button: {label, does} | null, busy}. An empty title means: show the game.
  * `wait` is the part of the text that changes by the second, and so is not to be read out.
  */
-export function describe({ phase, status = null, done = null, retryInS = 0, canStart = true, hasRedirect = false }) {
-  const name = stateName(phase, status);
-  const said = SCENES[name]({ status, done, retryInS, canStart, hasRedirect });
+export function describe({ phase, inStudy = false, ...known }) {
+  const facts = { welcomed: phase.welcomed, status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, ...known };
+  const name = stateName(phase, facts.status);
+  const said = (inStudy && IN_A_STUDY[name] ? IN_A_STUDY : SCENES)[name](facts);
   return { name, label: LABELS[name], title: '', text: '', wait: '', button: null, busy: false, ...said };
 }
 
@@ -70,10 +73,18 @@ const SCENES = {
     button: { label: 'Play here instead', does: 'connect' },
   }),
 
-  full: () => ({
+  queued: ({ place }) => ({
+    title: place === 1 ? 'You are next' : place ? `You are number ${place} in line` : 'You are in line',
+    text: 'All places are taken at the moment. Your game starts by itself when it is your turn: just keep this page open.',
+    busy: true,
+  }),
+
+  full: ({ retryInS }) => ({
     title: 'All places are taken',
-    text: 'As many people as this study has room for are playing right now. Please try again in a few minutes.',
-    button: { label: 'Try again', does: 'connect' },
+    text: 'Very many people want to play at the moment. Keep this page open: it asks again by itself.',
+    wait: waitText(retryInS),
+    button: { label: 'Try now', does: 'hurry' },
+    busy: true,
   }),
 
   stopping: ({ done }) => ({
@@ -127,6 +138,37 @@ const SCENES = {
     title: 'Paused',
     text: status.text || (canStart ? 'Press Resume to go on.' : ''),
     button: canStart ? { label: 'Resume', does: 'start' } : null,
+  }),
+};
+
+/** Where there is a way to go on, an end of the game is not the end; and which step it is, the study has to be asked. */
+const IN_A_STUDY = {
+  __proto__: null,
+
+  replaced: () => ({ ...SCENES.replaced(), button: { label: 'Go on here instead', does: 'onwards' } }),
+
+  ended: ({ welcomed, done }) => ({
+    title: !welcomed ? 'One moment…' : done?.reason === 'stopped' ? 'You ended the game' : 'The game is over',
+    text: welcomed ? 'Thank you for playing. The study goes on in a moment.' : '',
+    busy: true,
+  }),
+
+  failed: () => ({
+    title: 'The game had to stop',
+    text: 'Something went wrong in the game. It was not your doing, and what you did has been kept.',
+    button: { label: 'Go on', does: 'onwards' },
+  }),
+
+  expired: () => ({
+    title: 'The connection was lost for too long',
+    text: 'The game could not wait any longer. What you did has been kept, and the study goes on.',
+    button: { label: 'Go on', does: 'onwards' },
+  }),
+
+  stopping: () => ({
+    title: 'The study takes a short break',
+    text: 'The server is stopping. What you did has been kept. Please try again in a few minutes.',
+    button: { label: 'Try again', does: 'onwards' },
   }),
 };
 

@@ -1,0 +1,1 @@
+"""The researcher's dashboard: who may open it, what it is told, and the one-way mirror."""

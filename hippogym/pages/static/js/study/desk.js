@@ -1,0 +1,103 @@
+// The study's interface over HTTP, and the only module that knows it: arrive, look again, answer, withdraw.
+// Asking is safe to repeat, so what was not heard is simply said again; a plain no is told apart from silence.
+
+const PATIENCE_MS = 20_000;
+const SLOW_BYTES_PER_MS = 10; // a participant's worst line carries a file at 10 kB a second
+const LATER = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Nobody knows whether it was heard. The same again, a little later, is right. */
+export class Unheard extends Error {}
+
+/** The server's no. `problems`: what is wrong with which answer, [{name, text}]. */
+export class Refusal extends Error {
+  constructor(status, { code = '', text = '' } = {}, problems = []) {
+    super(text || `The server answered ${status}.`);
+    this.status = status;
+    this.code = code;
+    this.text = text;
+    this.problems = problems;
+  }
+}
+
+export class Desk {
+  #tokens;
+  #fetch;
+
+  /** tokens: a TokenStore for the right to come back to this visit. */
+  constructor(tokens, { fetch = (...asked) => globalThis.fetch(...asked) } = {}) {
+    this.#tokens = tokens;
+    this.#fetch = fetch;
+  }
+
+  get token() {
+    return this.#tokens.get();
+  }
+
+  /** Begins a visit, or comes back to it. link: the parameters of the page's address. Returns {resumed, view}. */
+  async arrive(link, client) {
+    const known = this.token;
+    try {
+      return await this.#arrive(link, client);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.status === 401 && known) {
+        this.#tokens.clear(); // a visit that the study no longer knows
+        return this.#arrive(link, client);
+      }
+      // Two tabs may have begun at once: the one that was first has left its token here meanwhile.
+      if (error.status === 409 && this.token && this.token !== known) return this.#arrive(link, client);
+      throw error;
+    }
+  }
+
+  async #arrive(link, client) {
+    const { token, resumed, view } = await this.#ask('POST', '/study/arrive', { link, client });
+    if (token) this.#tokens.set(token);
+    return { resumed, view };
+  }
+
+  /** Where the visit stands. Changes nothing. */
+  async now() {
+    return (await this.#ask('GET', '/study/now')).view;
+  }
+
+  /** {stamp, answers, shownMs, focusMs, client} → {view, repeated}. Raises a Refusal with problems where answers will not do. */
+  answer(given) {
+    return this.#ask('POST', '/study/answer', given);
+  }
+
+  async withdraw(deleteToo) {
+    return (await this.#ask('POST', '/study/withdraw', { delete: deleteToo })).view;
+  }
+
+  async #ask(method, path, content = undefined) {
+    const headers = { Accept: 'application/json' };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    const body = content === undefined ? undefined : JSON.stringify(content);
+    if (body) headers['Content-Type'] = 'application/json';
+    const patienceMs = PATIENCE_MS + Math.ceil((body?.length ?? 0) / SLOW_BYTES_PER_MS);
+    let status;
+    let told;
+    try {
+      const signal = AbortSignal.timeout(patienceMs);
+      const response = await this.#fetch(path, { method, headers, body, signal, cache: 'no-store', redirect: 'error' });
+      status = response.status;
+      told = parsed(await response.text());
+    } catch (error) {
+      throw new Unheard(String(error?.message ?? error));
+    }
+    if (status === 200 && told) return told;
+    if (status === 200 || LATER.has(status)) throw new Unheard(told?.error?.text ?? `The server answered ${status}.`);
+    throw new Refusal(status, told?.error, Array.isArray(told?.problems) ? told.problems : []);
+  }
+}
+
+/** An answer that broke off on the way is no answer. */
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}
