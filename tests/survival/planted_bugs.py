@@ -25,7 +25,7 @@ class Bug:
 
 BUGS = (
     # -- written -----------------------------------------------------------------------------------------------------
-    Bug("a frame is sent before its record is written", "trial.py",
+    Bug("a frame is sent before its record is written", "hippogym/live/stage.py",
         "        self.keep(kind, record, **ours, frame=picture.facts() if picture else None)\n"
         "        self.participant.show(picture)\n",
         "        self.participant.show(picture)\n"
@@ -189,11 +189,11 @@ BUGS = (
         "        def told_to_stop() -> None:\n            os._exit(0)\n", (STOPPING,)),
     Bug("a stopping server does not wait for its trials", "hippogym/live/sessions.py",
         "                    await session.over.wait()\n", "                    session.kill(\"late\")\n", (STOPPING,)),
-    Bug("a stopping server does not upload what is left", "communicator.py",
+    Bug("a stopping server does not upload what is left", "hippogym/assembly/server.py",
         "        if uploader is not None:\n            await asyncio.to_thread(uploader.drain",
         "        if False:\n            await asyncio.to_thread(uploader.drain", (SERVER,)),
-    Bug("a server with something left to upload ends with 0", "communicator.py",
-        "    return LEFT\n\n\ndef describe", "    return 0\n\n\ndef describe", (SERVER,)),
+    Bug("a server with something left to upload ends with 0", "hippogym/assembly/uploads.py",
+        "    return LEFT\n", "    return 0\n", (SERVER,)),
     # -- used and forgotten ------------------------------------------------------------------------------------------
     Bug("an export is not read again", "hippogym/data/export/run.py",
         "    if written != found:\n", "    if False:\n", (EXPORT,)),
