@@ -79,17 +79,19 @@ class Servers:
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
-    def rows(self, visits: set[str]) -> list[dict[str, Any]]:
-        """The answers of these visits, as the ledger has them."""
-        with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
-            found = database.execute("SELECT visit, document FROM answers ORDER BY n").fetchall()
-        return [{"visit": visit, **json.loads(text)} for visit, text in found if visit in visits]
+    def rows(self, visit: str) -> list[dict[str, Any]]:
+        """The answers of a visit, as the ledger has them."""
+        return self._ask("SELECT document FROM answers WHERE visit = ? ORDER BY n", visit)
 
-    def visits(self) -> dict[str, dict[str, Any]]:
-        """Every visit, by its user."""
+    def visit(self, user: str) -> dict[str, Any] | None:
+        """The visit of a user; there must not be two."""
+        found = self._ask("SELECT document FROM visits WHERE user = ?", user)
+        must(len(found) <= 1, f"{len(found)} visits of one browser")
+        return found[0] if found else None
+
+    def _ask(self, query: str, value: str) -> list[dict[str, Any]]:
         with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
-            documents = [json.loads(text) for (text,) in database.execute("SELECT document FROM visits")]
-        return {visit["user"]: visit for visit in documents}
+            return [json.loads(text) for (text,) in database.execute(query, (value,))]
 
     def close(self) -> None:
         self._stack.close()
@@ -193,27 +195,30 @@ def new_visitor(url: str, user: str) -> Visitor:
 
 def compare(servers: Servers, visitors: list[Visitor]) -> None:
     """Every acknowledged answer is stored once, as it was given, and nobody has skipped or repeated a step."""
-    visits = servers.visits()
-    by_visit = {visits[visitor.user]["id"]: visitor for visitor in visitors if visitor.user in visits}
-    rows = servers.rows(set(by_visit))
-    twice = [stamp for stamp, n in Counter((row["visit"], row["stamp"]) for row in rows).items() if n > 1]
+    for visitor in visitors:
+        visit = servers.visit(visitor.user)
+        if visit is not None:
+            compare_one(visit, servers.rows(visit["id"]), visitor)
+
+
+def compare_one(visit: dict[str, Any], rows: list[dict[str, Any]], visitor: Visitor) -> None:
+    """The same for one visit."""
+    twice = [stamp for stamp, n in Counter(row["stamp"] for row in rows).items() if n > 1]
     must(not twice, f"stored twice: {twice}")
-    for visit, visitor in by_visit.items():
-        mine = [row for row in rows if row["visit"] == visit]
-        given = {row["stamp"]: (row["step"], row["answers"]) for row in mine}
-        for stamp, (step, answers) in visitor.acknowledged.items():
-            kept, sent = given.pop(stamp, None), (step, complete(step, answers))
-            must(kept == sent, f"{kept} is kept, {sent} was acknowledged")
-        for stamp, (step, answers) in given.items():
-            name, unsure, _ = visitor.unsure.get(stamp, ("", {}, False))
-            must((step, answers) == (name, complete(name, unsure)), f"nobody has sent {answers} to {step}")
-        steps = [row["step"] for row in mine]
-        must(steps == sorted(steps, key=WAY.index), f"not in the order of the way: {steps}")
-        must(all(n == 1 for step, n in Counter(steps).items() if step != "quiz"), f"a step twice: {steps}")
-        right = [row["right"] for row in mine if row["step"] == "quiz"]
-        must(True not in right[:-1], f"another try after a right one: {right}")
-        missing = set(WAY[: WAY.index(visits[visitor.user]["step"])]) - set(steps)
-        must(not missing, f"these were skipped: {missing}")
+    given = {row["stamp"]: (row["step"], row["answers"]) for row in rows}
+    for stamp, (step, answers) in visitor.acknowledged.items():
+        kept, sent = given.pop(stamp, None), (step, complete(step, answers))
+        must(kept == sent, f"{kept} is kept, {sent} was acknowledged")
+    for stamp, (step, answers) in given.items():
+        name, unsure, _ = visitor.unsure.get(stamp, ("", {}, False))
+        must((step, answers) == (name, complete(name, unsure)), f"nobody has sent {answers} to {step}")
+    steps = [row["step"] for row in rows]
+    must(steps == sorted(steps, key=WAY.index), f"not in the order of the way: {steps}")
+    must(all(n == 1 for step, n in Counter(steps).items() if step != "quiz"), f"a step twice: {steps}")
+    right = [row["right"] for row in rows if row["step"] == "quiz"]
+    must(True not in right[:-1], f"another try after a right one: {right}")
+    missing = set(WAY[: WAY.index(visit["step"])]) - set(steps)
+    must(not missing, f"these were skipped: {missing}")
 
 
 def complete(step: str, answers: dict[str, Any]) -> dict[str, Any]:
