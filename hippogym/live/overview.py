@@ -70,8 +70,14 @@ def overview(books: Books, visits: Iterable[Visit], absent: Collection[str]) -> 
 
 def _one_of(visit: Visit) -> dict[str, Any]:
     """Who is somewhere on the way, previews too."""
-    names = {"visit": "id", "user": "user", "step": "step", "condition": "condition", "since_s": "created_s"}
-    return {name: visit[key] for name, key in names.items()} | {"preview": visit["preview"]}  # type: ignore[literal-required]
+    return {
+        "visit": visit["id"],
+        "user": visit["user"],
+        "step": visit["step"],
+        "condition": visit["condition"],
+        "since_s": visit["created_s"],
+        "preview": visit["preview"],
+    }
 
 
 def _steps(way: Way) -> list[Step]:

@@ -85,6 +85,7 @@ class Rehearsal:
         if server is None:
             found.checks.append(Check("the data", GREY, "they are where the server is; hippogym verify tells of them"))
         else:
+            self._progress.print("checking what they have left …")
             evidence = await asyncio.to_thread(read_evidence, data)
             add_data(found, evidence, [*data_checks(stories, evidence, kinds), server_check(server.code, errors)])
         if self._asked.confirm and self._study is not None:
