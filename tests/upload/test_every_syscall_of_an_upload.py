@@ -21,8 +21,7 @@ class Bucket:
         self.storage = S3Storage(bucket)
 
     def below(self, folder: Path) -> dict[str, bytes]:
-        objects = self.store.objects(self.name)
-        return {key: data for key, data in objects.items() if key.startswith(f"{folder.name}/")}
+        return self.store.objects(self.name, f"{folder.name}/")
 
     def check(self, folder: Path, acks: list[str]) -> None:
         """What the store has is true at once; after a repair and one turn of the uploader it has all, and no more."""
