@@ -6,7 +6,7 @@ happened study machine``, and asks ``{"n", "watch"|"pause"|"resume"|"end"|"say"}
 its participant gets them; the page says four times a second how many it has drawn: ``{"drawn"}``.
 
 There is no queue. What changes is told as the difference to what was told last, when that has been taken; of frames
-the newest is sent, 15 times a second if there is room on the way. So a slow researcher sees less, and costs nobody anything.
+the newest is sent when there is room on the way. So a slow researcher sees less, and costs nobody anything.
 """
 
 import asyncio
@@ -29,7 +29,6 @@ TELL_EVERY_S = 1.0
 MOST_CHARACTERS = 4096  # of a message of the page
 LONGEST_SENTENCE = 400
 FRAMES_ON_THE_WAY = 8  # the page says four times a second how many it has drawn
-FRAME_EVERY_S = 1 / 15  # enough to see what goes on, at half the cost of every frame
 ASKED_A_SECOND = 50
 ASKED_AT_ONCE = 100
 
@@ -168,7 +167,6 @@ class Visitor:
                 if self._on_the_way >= FRAMES_ON_THE_WAY:
                     self._room.clear()
                 await self._send(packet)
-                await asyncio.sleep(FRAME_EVERY_S)
 
     def _note_drawn(self, drawn: int) -> None:
         """The page has drawn so many frames since it asked to watch."""
