@@ -42,7 +42,7 @@ class Bucket:
 
 
 def check_parts(folder: Path, there: dict[str, bytes], acks: list[str]) -> None:
-    """The parts are the beginning of the record; they may go, in any order, when the whole and its manifest are there."""
+    """The parts are the beginning of the record; they may go when the whole and its manifest are there."""
     if any(key.endswith(".json") for key in there):
         return
     in_parts = parts(there, "t-1")
