@@ -1,0 +1,1 @@
+"""Places a study: on AWS, and what that costs."""
