@@ -5,11 +5,16 @@ dev         plain http and websocket on this machine, no upload
 check       do not listen: check everything, play 20 ticks without a browser, say what was found
 """
 
+import signal
+import sys
+
+if __name__ == "__main__":  # first of all: process 1 of a container ignores what it has no handler for
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
 import argparse
 import asyncio
 import contextlib
 import logging
-import sys
 import tempfile
 from pathlib import Path
 

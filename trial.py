@@ -10,30 +10,21 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hippogym.core import messages, packets
-from hippogym.core.action_buffer import ActionBuffer
 from hippogym.core.actions import ActionTable
 from hippogym.core.frame_header import LAST_OF_EPISODE
-from hippogym.core.held import HeldInputs
-from hippogym.core.pacing import FrameClock
-from hippogym.core.progress import Progress
 from hippogym.data.recorder import Recorder
 from hippogym.errors import AgentError, RecordError
 from hippogym.live.agent import Agent
 from hippogym.live.channel import Channel, ServerGone, read_note
-from hippogym.live.inbox import Inbox
-from hippogym.live.keeper import Keeper, Records
-from hippogym.live.participant import Participant
+from hippogym.live.stage import Stage
 from hippogym.live.trial_process import run_trial
 
 logger = logging.getLogger("trial")
-
-ON_HOLD = "The researcher has paused the game. It goes on by itself."
 
 
 def play(sock: socket.socket, spec: dict[str, Any]) -> None:
@@ -46,30 +37,13 @@ def play(sock: socket.socket, spec: dict[str, Any]) -> None:
     run_trial(sock, spec, begin)
 
 
-class Trial:
-    """Everything that happens between a participant's hello and the end of their last episode."""
+class Trial(Stage):
+    """Everything that happens between a participant's hello and the end of their last episode.
 
-    def __init__(
-        self, agent: Agent, table: ActionTable, channel: Channel, recorder: Records, spec: dict[str, Any]
-    ) -> None:
-        self.agent = agent
-        self.channel = channel
-        self.header: dict[str, Any] = spec["header"]
-        self.settings: dict[str, Any] = spec["settings"]
-        self.turns = self.settings["stepMode"] == "turn"
-        self.buffer = ActionBuffer(table, self.settings["actionBufferLifespan"], turn=self.turns)
-        self.held = HeldInputs(self.buffer, table)
-        self.participant = Participant(agent, table, channel, self.settings)
-        self.inbox = Inbox(channel)
-        self.keeper = Keeper(spec["trial"], recorder, self.inbox, self.participant, self)
-        self.clock = FrameClock(self.participant.rate.rate, time.monotonic_ns())
+    What it stands on (agent, participant, record, clock, …) is its Stage; see there for what self.… is.
+    """
 
-        self.state = "waiting"  # for Start; then playing or paused
-        self.reason: str | None = None  # why the trial is over
-        self.on_hold = False  # the researcher has paused it
-        self.at = Progress(spec.get("episodes_done", 0) - 1)  # who comes back need not play those again
-        self.episode_over = False  # its last state is on the screen, the next one begins at the next tick
-        self.closed = False  # the record is, with everything in it
+    episode_over = False  # its last state is on the screen, the next one begins at the next tick
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -205,18 +179,6 @@ class Trial:
         except RecordError as trouble:
             logger.error("the record stays open, to be closed by the repair at the next start: %s", trouble)
 
-    def keep_and_show(self, kind: str, record: dict[str, Any], flags: int = 0, must: bool = False, **ours: Any) -> None:
-        """Render, write the record, and only then let the frame go."""
-        picture = self.participant.picture(self.at.episode, self.at.tick, time.monotonic_ns(), flags, must=must)
-        if picture is None:
-            self.keeper.entries.add_skipped(1)
-        self.keep(kind, record, **ours, frame=picture.facts() if picture else None)
-        self.participant.show(picture)
-
-    def keep(self, kind: str, record: dict[str, Any], **ours: Any) -> None:
-        """Write an entry; it is safe from a kill when this returns."""
-        self.keeper.keep(kind, self.at.episode, self.at.tick, record, **ours)
-
     # -- what the participant did --------------------------------------------------------------------------------
 
     def handle_input(self, payload: bytes) -> None:
@@ -256,74 +218,3 @@ class Trial:
                 self.reason = "stopped"
             case "requestUI":
                 self.participant.show_controls(begun=True)
-
-    def change_rate(self, wanted: str | float) -> None:
-        refusal = self.participant.rate.change(wanted)
-        self.participant.refuse(refusal)
-        if refusal is None:
-            self.clock.set_rate(self.participant.rate.rate, time.monotonic_ns())
-        self.participant.tell(frameRate=self.participant.rate.as_wire())
-
-    # -- what the server says ------------------------------------------------------------------------------------
-
-    def handle_note(self, note: dict[str, Any]) -> None:
-        match note:
-            case {"connected": conn, "v2": v2}:
-                self.welcome(conn, v2)
-            case {"disconnected": conn} if conn == self.participant.conn:
-                self.participant.connected = False
-                self.held.release_all()
-            case {"end": reason}:
-                self.reason = self.reason or reason
-            case {"watch": number}:
-                self.channel.send_note(watch=number, progress=self.at.now())
-            case {"say": text}:
-                self.keeper.note_staff(say=text)
-                self.participant.say("Message", text)
-            case {"hold": on_hold}:
-                self.hold(on_hold)
-            case _:
-                self.keeper.heed(note)
-
-    def welcome(self, conn: int, v2: bool) -> None:
-        """The participant is here. Who has come back gets everything that the page shows once more."""
-        self.participant.has_come(conn, v2=v2)
-        if conn > 1:
-            self.participant.show_controls(begun=True)
-            self.report_status()
-            self.participant.screen.show_again()
-            self.clock.restart(time.monotonic_ns())
-        if conn > 1 or not v2:
-            self.keeper.remind()
-
-    def hold(self, on_hold: bool) -> None:
-        """The researcher pauses the game, or lets it go on. What the participant's own Pause and Start mean, stays."""
-        self.keeper.note_staff(hold=on_hold)
-        self.on_hold = on_hold
-        self.held.release_all()
-        self.clock.restart(time.monotonic_ns())
-        self.report_status()
-        if on_hold:
-            self.participant.say("Paused", ON_HOLD)
-        else:
-            self.participant.unsay("The game goes on.")
-
-    def report_status(self) -> None:
-        state = "paused" if self.on_hold and self.state == "playing" else self.state
-        self.participant.report_status(state, self.at.episode, ON_HOLD if self.on_hold else "")
-
-    def goes_on(self, now_ns: int) -> None:
-        """The disk has kept the trial waiting, and has room again."""
-        self.clock.restart(now_ns)
-
-    @contextmanager
-    def slow_hook(self, hook: str) -> Iterator[None]:
-        """Tell the server that a function of the agent may take its time now (trial.hookTimeout)."""
-        self.channel.send_note(busy=hook)
-        yield
-        self.channel.send_note(busy=None)
-
-    def summary(self) -> dict[str, Any]:
-        """How it went, for the log."""
-        screen = self.participant.screen
-        return {**self.at.summary(), "frames": screen.frame, "skipped": screen.skipped}

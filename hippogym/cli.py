@@ -23,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("hippogym.replay.command", "do episodes come out again as they were recorded? Or: look at one"),
     "video": ("hippogym.replay.video_command", "an episode as mp4"),
     "answers": ("hippogym.data.commands.answers", "what participants answered, as a table"),
+    "code": ("hippogym.data.commands.code", "is a completion code one that this study gave out?"),
+    "payouts": ("hippogym.data.commands.payouts", "who is to be paid: the table for the recruiting site"),
+    "cost": ("hippogym.deploy.cost_command", "what the study costs on AWS"),
     "forget": ("hippogym.data.commands.forget", "remove a participant from everything that the study keeps"),
 }
 

@@ -121,6 +121,7 @@ def test_a_mistake_in_the_file_is_told_with_its_line(write):
         ("async def step(env, action): pass", "step() must be a plain function, without async"),
         ("def render(env): yield", "render() must be a plain function, without async and without yield"),
         ("def display(): pass", "display() should be display(env)"),
+        ("def participant(env, about): pass", "participant(env, about) should be participant(about)"),
     ],
 )
 def test_functions_that_cannot_be_called_are_refused_before_anybody_plays(write, source, sentence):
@@ -422,6 +423,56 @@ def test_a_message_reaches_the_agent_and_display_gives_plain_values():
 def test_a_display_that_is_no_dict_is_refused(write):
     error = refused(started(write("def display(env): return 7\n")).display)
     assert str(error) == "display() returned an object of type int, expected a dict from names to values"
+
+
+def test_a_display_of_very_many_rows_is_cut(write):
+    source = 'def display(env): return {f"row {n}": n for n in range(100_000)} | {"wire": {"Score": 3}}\n'
+    shown = started(write(source)).display()
+    assert list(shown) == [*(f"row {n}" for n in range(64)), "wire"]
+
+
+def test_an_agent_may_learn_who_will_play_before_there_is_an_environment(write):
+    source = """
+        def participant(about):
+            global name
+            name = about["condition"]
+        def start(game): return f"{game} for {name}"
+    """
+    agent = load_agent(write(source))
+    agent.meet({"condition": "advice"})
+    agent.start("chess")
+    assert agent.env == "chess for advice"
+
+
+def test_a_class_learns_who_will_play_and_is_made_once(write):
+    source = """
+        class Agent:
+            made = 0
+            def __init__(self): Agent.made += 1
+            def participant(self, about): self.condition = about["condition"]
+            def start(self, game): self.env = (game, self.condition, Agent.made)
+            def step(self, action): ...
+            def render(self): ...
+            def reset(self): ...
+            def close(self): ...
+    """
+    agent = load_agent(write(source, base=""))
+    agent.meet({"condition": "advice"})
+    agent.start("chess")
+    assert agent.env == ("chess", "advice", 1)
+
+
+def test_what_is_raised_there_is_named(write):
+    error = refused(load_agent(write("def participant(about): 1 / 0\n")).meet, {})
+    assert error.hook == "participant"
+    assert "participant() raised ZeroDivisionError" in str(error)
+
+
+def test_who_does_not_ask_is_not_told_who_will_play(write):
+    agent = load_agent(write())
+    agent.meet({"condition": "advice"})
+    agent.start("chess")
+    assert agent.env == "chess"
 
 
 def displaying(write, returned):

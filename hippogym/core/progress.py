@@ -42,18 +42,17 @@ class Progress:
     def end_episode(self) -> dict[str, Any]:
         """The episode is over: it has been played, or the participant has given it up. Returns what it came to."""
         self.episodes += 1
-        return {"episode": self.episode, "ticks": self.tick, "score": self.score}
+        return {"episode": self.episode, "ticks": self.tick, "score": self.score, "total": self.total()}
 
     def now(self) -> dict[str, Any]:
         """Where the trial is."""
-        return {"episode": self.episode, "tick": self.tick, "score": self.score}
+        return {"episode": self.episode, "tick": self.tick, "score": self.score, "total": self.total()}
+
+    def total(self) -> dict[str, Any]:
+        """What the whole trial has come to."""
+        return {"episodes": self.episodes, "ticks": self.total_ticks, "score": self.total_score}
 
     def summary(self) -> dict[str, Any]:
-        """What the whole trial came to."""
-        return {
-            "episodes": self.episodes,
-            "ticks": self.total_ticks,
-            "score": self.total_score,
-            "longest_ms": self.longest_ns / 1e6,
-            "mean_ms": self.busy_ns / 1e6 / max(1, self.total_ticks),
-        }
+        """The same at the end, with what its ticks took."""
+        mean_ms = self.busy_ns / 1e6 / max(1, self.total_ticks)
+        return {**self.total(), "longest_ms": self.longest_ns / 1e6, "mean_ms": mean_ms}

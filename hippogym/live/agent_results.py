@@ -1,5 +1,6 @@
 """Checks what the functions of an agent return: the one place that knows every form in which environments answer."""
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from hippogym.errors import AgentError
 
 LARGEST_SIDE = 4096
 LONGEST_TEXT = 500
+MOST_ROWS = 64  # of a display
 WIRE = "wire"
 LARGEST_WIRE_BYTES = 2**20  # what v1's clients took at most
 
@@ -180,14 +182,17 @@ def read_reset(returned: Any, observed: Any, env: Any) -> tuple[Any, Any]:
 def read_display(returned: Any) -> dict[str, Any] | None:
     """What display() returned: names and what stands beside them, as text or plain numbers. Else AgentError.
 
+    The first 64 of them; more would be no help to a participant, and a burden for the connection.
+
     Under ``wire`` it may have messages for clients that know more than ours: a dict of JSON values, passed on as it is.
     """
     if returned is None:
         return None
     if not isinstance(returned, dict):
         raise AgentError("display", f"display() returned {describe(returned)}, expected a dict from names to values")
+    rows = ((name, value) for name, value in returned.items() if name != WIRE)
     shown: dict[str, Any] = {
-        str(name)[:LONGEST_TEXT]: _shown(value) for name, value in returned.items() if name != WIRE
+        str(name)[:LONGEST_TEXT]: _shown(value) for name, value in itertools.islice(rows, MOST_ROWS)
     }
     if returned.get(WIRE) is not None:
         shown[WIRE] = _read_wire(returned[WIRE])

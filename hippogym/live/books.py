@@ -18,7 +18,7 @@ from hippogym.core.study.ledger import Held, Ledger
 from hippogym.core.study.recruiting import is_preview, recognise
 from hippogym.core.study.refusal import done, elsewhere, too_large, unknown
 from hippogym.core.study.tally import Count
-from hippogym.core.study.visit import Visit, is_over
+from hippogym.core.study.visit import Game, Visit, is_over
 from hippogym.core.study.way import Step, Way, variant
 from hippogym.errors import RecordError
 
@@ -161,9 +161,10 @@ class Books:
         lost = 0
         for held in list(ledger.all()):
             visit = held.visit
-            if not is_over(visit) and any(game["state"] == "playing" for game in visit["games"].values()):
+            running = [game for game in visit["games"].values() if game["state"] == "playing"]
+            if not is_over(visit) and running:
                 lost += 1
-                visit = rules.game_over(self.way, visit, {"reason": "server_lost"}, f"{held.version}-lost", now_s)
+                visit = rules.game_over(self.way, visit, _lost(running[-1]), f"{held.version}-lost", now_s)
                 self._save(ledger, held, visit, now_s, {"kind": "game_over", "reason": "server_lost"})
             self.presence.note(visit)
         return lost
@@ -370,6 +371,13 @@ class Books:
         except BaseException:
             self._allocation = None
             raise
+
+
+def _lost(game: Game) -> dict[str, Any]:
+    """The result of a trial that the server has not outlived: as far as it was told."""
+    before = game["before"]
+    counts = {"episodes": game["episodes"], "ticks": game["ticks"], "score": game["score"]}
+    return {"reason": "server_lost"} | {name: count - before[name] for name, count in counts.items()}
 
 
 def _kept(link: Mapping[str, str]) -> dict[str, str]:

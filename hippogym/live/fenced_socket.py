@@ -28,6 +28,9 @@ SLICE_BYTES = 4096
 FLOOD_AFTER_CLOSE_S = 1.0
 REQUEST_WITHIN_S = 10.0
 REQUEST_BYTES = 64 * 1024
+ANSWERS = ("/study/answer", "/next")  # what is asked there looks at who asks before it reads the body
+ANSWER_BYTES = 13 * 1024 * 1024  # more is said to be too large by whoever reads it
+ANSWER_WITHIN_S = 120.0
 
 
 class FencedWebSocket(WebSocketsSansIOProtocol):
@@ -138,11 +141,13 @@ class FencedWebSocket(WebSocketsSansIOProtocol):
 class FencedHttp(HttpToolsProtocol):
     """HTTP where a request must be small and complete in time, counted from the connection or from its first byte.
 
-    How long a connection may idle between requests is uvicorn's ``timeout_keep_alive``.
+    Answers to a study's pages may hold files: once their head has come, they may be larger and take longer. How long
+    a connection may idle between requests is uvicorn's ``timeout_keep_alive``.
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _size = 0
+    _most = REQUEST_BYTES
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -159,10 +164,20 @@ class FencedHttp(HttpToolsProtocol):
         if self._deadline is None:
             self._expect_request()
         self._size += len(data)
-        if self._size > REQUEST_BYTES:
+        if self._size > ANSWER_BYTES:
             self.transport.abort()
             return
         super().data_received(data)
+        if self._size > self._most:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """The head of a request has come, and says what it is."""
+        super().on_headers_complete()
+        if self.scope.get("method") == "POST" and self.scope.get("path") in ANSWERS and self._deadline is not None:
+            self._most = ANSWER_BYTES
+            self._deadline.cancel()
+            self._deadline = self.loop.call_later(ANSWER_WITHIN_S, self._too_late)
 
     def on_message_complete(self) -> None:
         """A whole request has come."""
@@ -182,6 +197,7 @@ class FencedHttp(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
         self._size = 0
+        self._most = REQUEST_BYTES
 
     def _too_late(self) -> None:
         self._deadline = None

@@ -21,7 +21,7 @@ from hippogym.logs import trial_label
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.2  # an agent may fail as soon as it starts; that must be seen, too
 PULSE_EVERY_S = 5.0
 PULSES = 720  # an hour
 MOST_EVENTS = 200
@@ -33,6 +33,7 @@ LEFT = {
     "finished": "has finished",
     "stopped": "has stopped",
     "ended": "was ended by the researcher",
+    "withdrew": "has withdrawn from the study",
     "abandoned": "did not come back",
     "disconnected": "has gone",
     "server": "was told that the server stops",
@@ -159,13 +160,14 @@ class Observatory:
 
     def snapshot(self) -> list[dict[str, Any]]:
         """One dict for each session: what ``Session.stats`` tells."""
+        self.look()
         return [session.stats() for session in self._sessions.here()]
 
     def pulse(self, after: int) -> list[dict[str, Any]]:
         """Every five seconds of the last hour, numbered ``n``, those with a higher number, oldest first.
 
-        here, playing: participants; fps: median frames a second of those who play; rttMs: median; skipped: frames a
-        second, of all; good, bad: how often, of all, since the pulse before.
+        here, playing, waiting (in the line): participants; fps: median frames a second of those who play; rttMs:
+        median; skipped: frames a second, of all; good, bad: how often, of all, since the pulse before.
         """
         return [point for point in self._pulse if point["n"] > after]
 
@@ -182,6 +184,7 @@ class Observatory:
                 "t_s": time.time(),
                 "here": len(people),
                 "playing": len(playing),
+                "waiting": len(self._sessions.line),
                 "fps": middle(person["fps"] for person in playing),
                 "rttMs": middle(person["rttMs"] for person in people),
                 "skipped": round(since["skipped"] / PULSE_EVERY_S, 2),

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ Target = Callable[[socket.socket, dict[str, Any]], None]
 OnPacket = Callable[[int, bytes], None]
 
 _context = multiprocessing.get_context("forkserver")
+_starting = ThreadPoolExecutor(2, "start-of-a-trial")  # of its own: who waits for a slow disk holds nobody up here
 
 
 def preload(*modules: str) -> None:
@@ -57,7 +59,8 @@ class TrialProcess(asyncio.Protocol):
         try:
             ours.setblocking(False)
             process = _context.Process(target=self._target, args=(theirs, self._spec))
-            await asyncio.to_thread(process.start)  # talks to the fork server: 2 to 3 ms
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(_starting, process.start)  # talks to the fork server: 2 to 3 ms
             self._process = process
             await asyncio.get_running_loop().connect_accepted_socket(lambda: self, ours)
         except BaseException:
@@ -94,10 +97,10 @@ class TrialProcess(asyncio.Protocol):
         """Wait for its end, kill it after wait_s; returns the exit code."""
         if self._process is None:
             return None
-        await asyncio.to_thread(self._process.join, wait_s)
+        await self._wait_for_end(wait_s)
         if self._process.exitcode is None:
             self.kill()
-            await asyncio.to_thread(self._process.join, 5)
+            await self._wait_for_end(5)
         code = self._process.exitcode
         if code is not None:
             self._process.close()
@@ -105,6 +108,20 @@ class TrialProcess(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         return code
+
+    async def _wait_for_end(self, wait_s: float) -> None:
+        """Without a thread: many trials may take long to end at the same time."""
+        if self._process is None or self._process.exitcode is not None:
+            return
+        loop, ended, sentinel = asyncio.get_running_loop(), asyncio.Event(), self._process.sentinel
+        loop.add_reader(sentinel, ended.set)
+        try:
+            async with asyncio.timeout(wait_s):
+                await ended.wait()
+        except TimeoutError:
+            return
+        finally:
+            loop.remove_reader(sentinel)
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------------------
 

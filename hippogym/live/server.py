@@ -32,6 +32,7 @@ USER_TIMEOUT_MS = 15_000  # the kernel gives a silent peer up after this long
 UNSENT_BYTES = 128 * 1024  # frames wait in our box, where newer ones replace them, not in the kernel's buffer
 STOP_WITHIN_S = 20.0
 BACKLOG = 1024  # connections that wait to be accepted
+HANDSHAKE_WITHIN_S = 10.0  # of TLS
 MOST_DESCRIPTORS = 65_536  # more is of no use, and some programs close every possible one when they start
 NO_DESCRIPTORS = "socket.accept() out of system resource"  # asyncio's words
 
@@ -190,16 +191,26 @@ class QuietServer(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so.
+        """Listen, and say so. In place of uvicorn's own, which waits a minute for a TLS handshake.
 
         asyncio takes one number for how many connections wait and for how often it tries to accept in a round. Without
         free descriptors each try would fail and leave a timer that tries as often again, so it is told 1, and the
         queue is made long afterwards.
         """
-        await super().startup(sockets)
+        loop, context = asyncio.get_running_loop(), self.config.ssl
+        within_s = HANDSHAKE_WITHIN_S if context is not None else None
+        self.servers = []
         for sock in sockets or []:
+            server = await loop.create_server(
+                self._connection, sock=sock, ssl=context, ssl_handshake_timeout=within_s, backlog=self.config.backlog
+            )
+            self.servers.append(server)
             sock.listen(BACKLOG)
+        self.started = True
         self.listening.set()
+
+    def _connection(self) -> asyncio.Protocol:
+        return FencedHttp(config=self.config, server_state=self.server_state, app_state={})
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,11 +1,9 @@
-"""One participant's session: a trial in its process, and whichever connection the participant has at the moment.
+"""One participant's session: it watches over the trial in its process, and says goodbye at the end.
 
-The session outlives its connections. It passes packets on and watches over the process; what they mean is the
-trial's business (trial.py) and the researcher's.
+The session outlives its connections; what passes between them and the trial is in bridge.py.
 """
 
 import asyncio
-import json
 import logging
 import math
 import time
@@ -13,21 +11,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hippogym.core import packets
 from hippogym.live.admission import FrontDesk
-from hippogym.live.connection import Connection
-from hippogym.live.delivered import Delivered, Tap
+from hippogym.live.bridge import Bridge
+from hippogym.live.delivered import Tap
 from hippogym.live.goodbye import Goodbye
-from hippogym.live.outbox import Overfull
-from hippogym.live.process import Target, TrialProcess, resident_bytes
+from hippogym.live.process import Target, resident_bytes
 from hippogym.live.reports import Reports
-from hippogym.live.standing import Standing
 from hippogym.logs import trial_label
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-MOST_BACKLOG_BYTES = 1 << 20
 ENDING_S = 10.0
 UNPLAYED_GRACE_S = 15.0
 
@@ -52,7 +46,7 @@ class SessionLimits:
         )
 
 
-class Session:
+class Session(Bridge):
     """A participant in a trial.
 
     on_end is awaited once, with the trial's id and whether it ended in order and its record is closed, after it has
@@ -68,35 +62,22 @@ class Session:
         desk: FrontDesk | None,
         on_left: Callable[[], None],
     ) -> None:
+        super().__init__(target, spec)
         self.trial: str = spec["trial"]
         self.user_id: str = spec["participant"]["userId"]
         self.about: dict[str, Any] = spec["about"]
         self.settings: dict[str, Any] = spec["settings"]
-        self.standing = Standing()
-        self.frames = Delivered(self._note)
         self.on_hold = False
+        self.goodbye: Goodbye | None = None
+        self.over = asyncio.Event()
         self._reports = Reports(desk, self.about["visit"], self.trial)
-        self._spec = spec
         self._limits = limits
         self._on_end = on_end
         self._on_left = on_left
-        self._process = TrialProcess(target, spec, self._on_packet)
-        self._started = False
-        self._unsent: list[bytes] = []
-        self._connection: Connection | None = None
-        self._connections = 0
-        self._away_since_s: float | None = None
-        self._heard_s = time.monotonic()
-        self._busy: str | None = "start"  # until the trial says otherwise
         self._watch = 0
-        self._ended: dict[str, Any] | None = None
         self._killed: str | None = None
         self._end_asked_s: float | None = None
         self._end_reason: str | None = None
-        self._ready = False
-        self._played = False
-        self.goodbye: Goodbye | None = None
-        self.over = asyncio.Event()
 
     # -- its life ------------------------------------------------------------------------------------------------
 
@@ -112,11 +93,7 @@ class Session:
                 logger.exception("no process could be started for a trial")
                 await self._say_goodbye()
                 return
-            self._heard_s = time.monotonic()
-            self._started = True
-            for packet in self._unsent:
-                self._process.send(packet)
-            self._unsent.clear()
+            self._has_started()
             logger.info("a participant has joined")
             await self._look_after()
             await self._say_goodbye()
@@ -179,6 +156,25 @@ class Session:
             if not self._ready:  # it is still making its environment: nothing has been shown, nothing is to be kept
                 self.kill(reason)
 
+    async def _say_goodbye(self) -> None:
+        """Log how it went, in a line; tell the desk, and then the participant, in a sentence."""
+        ended = self._ended or {"reason": self._end_reason or "failed"}
+        reason = ended["reason"]
+        logger.info(
+            "a participant has left: %s, %d ticks, %d frames, %d skipped, longest tick %.0f ms",
+            self._killed or reason,
+            ended.get("ticks", 0),
+            ended.get("frames", 0),
+            ended.get("skipped", 0) + self.frames.skipped,
+            ended.get("longest_ms", math.nan),
+        )
+        self.frames.end()
+        await self._reports.over(self.standing.result(reason, ended))
+        self.goodbye = Goodbye.because(reason, ended.get("text"))
+        if self._connection is not None:
+            self.goodbye.say(self._connection)
+        self._on_left()
+
     # -- what the researcher may do ------------------------------------------------------------------------------
 
     def stats(self) -> dict[str, Any]:
@@ -221,120 +217,3 @@ class Session:
         if self._connection is not None:
             self._note(say=text)
         return self._connection is not None
-
-    # -- its connections -----------------------------------------------------------------------------------------
-
-    def attach(self, connection: Connection) -> None:
-        """The participant is here; an older connection is told that it has been replaced."""
-        if self._connection is not None:
-            self._connection.outbox.close(4001, "opened in another tab")
-        self._connections += 1
-        connection.number = self._connections
-        self._connection = connection
-        self._away_since_s = None
-        self._note(connected=connection.number, v2=connection.v2)
-
-    def detach(self, connection: Connection) -> None:
-        """The connection is gone. A v1 client cannot come back, so its trial ends."""
-        if self._connection is not connection:
-            return
-        self.frames.report(connection)
-        self._connection = None
-        self._away_since_s = time.monotonic()
-        self._note(disconnected=connection.number)
-        if not connection.v2:
-            self.end("disconnected")
-
-    def pass_on(self, connection: Connection, text: str) -> bool:
-        """Give a client's message to the trial, as it came; False when the trial cannot take any more.
-
-        What comes from a connection that has been replaced is dropped.
-        """
-        if connection is not self._connection:
-            return True
-        if self._process.backlog > MOST_BACKLOG_BYTES:
-            return False
-        self.frames.report(connection)
-        version = 2 if connection.v2 else 1
-        head = packets.INPUT_HEAD.pack(connection.number, version, time.monotonic_ns())
-        self._send(packets.pack(packets.INPUT, head + text.encode("utf-8", "surrogatepass")))
-        return True
-
-    def note_rejected(self, connection: Connection, code: str) -> None:
-        """A message was refused before it reached the trial."""
-        self.standing.errors += 1
-        self._note(rejected=code, v2=connection.v2, conn=connection.number)
-
-    def note_sent(self, connection: Connection, frame: int, sent_ns: int) -> None:
-        """A frame has been written to the socket."""
-        self.standing.frame_sent()
-        self.frames.sent(connection, frame, sent_ns)
-
-    def note_drawn(self, connection: Connection, frame: int, t_client_ms: float | None) -> None:
-        """A frame has been drawn. Said by a connection that was replaced, it means nothing."""
-        if connection is self._connection:
-            self.frames.drawn(connection, frame, t_client_ms)
-
-    def note_clock(self, offset_ms: float, error_ms: float) -> None:
-        """The client's clock has been compared with ours."""
-        self._note(clock={"offset_ms": offset_ms, "error_ms": error_ms})
-
-    # -- packets -------------------------------------------------------------------------------------------------
-
-    def _note(self, **note: Any) -> None:
-        self._send(packets.pack_note(note))
-
-    def _send(self, packet: bytes) -> None:
-        if self._started:
-            self._process.send(packet)
-        else:
-            self._unsent.append(packet)
-
-    def _on_packet(self, kind: int, payload: bytes) -> None:
-        self._heard_s = time.monotonic()
-        if kind == packets.FRAME:
-            self.frames.came(payload, self._connection)  # raises ValueError: the process is ended
-            return
-        note = json.loads(payload)
-        if "tell" in note:
-            self._tell(note["tell"])
-        if "busy" in note:
-            self._busy = note["busy"]
-            self._ready = self._ready or "ready" in note
-        if "progress" in note:
-            self.standing.progressed(note["progress"])
-        if "episode_over" in note:
-            self.standing.episode_over(note["episode_over"])
-        if "ended" in note:
-            self._ended = note["ended"]
-            self._process.gone.set()
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        self.standing.told(message)
-        self._played = self._played or self.standing.state == "playing"
-        if self._connection is None:
-            return
-        try:
-            self._connection.outbox.put_message(message)
-        except Overfull:
-            self._connection.outbox.close(1011, "messages are not taken")
-            self.detach(self._connection)
-
-    async def _say_goodbye(self) -> None:
-        """Log how it went, in a line; tell the desk, and then the participant, in a sentence."""
-        ended = self._ended or {"reason": self._end_reason or "failed"}
-        reason = ended["reason"]
-        logger.info(
-            "a participant has left: %s, %d ticks, %d frames, %d skipped, longest tick %.0f ms",
-            self._killed or reason,
-            ended.get("ticks", 0),
-            ended.get("frames", 0),
-            ended.get("skipped", 0) + self.frames.skipped,
-            ended.get("longest_ms", math.nan),
-        )
-        self.frames.end()
-        await self._reports.over(self.standing.result(reason, ended))
-        self.goodbye = Goodbye.because(reason, ended.get("text"))
-        if self._connection is not None:
-            self.goodbye.say(self._connection)
-        self._on_left()

@@ -14,15 +14,14 @@ class Standing:
         self.since_s = time.time()
         self.state = "starting"
         self.good = self.bad = self.errors = 0
-        self.episodes_over = 0
         self._episode: int | None = None  # from 1, as participants count
         self._episodes: int | None = None
         self._tick = 0
         self._score = 0.0
         self._rate: float | None = None
+        self._waits_for_actions = False
         self._fps = 0.0
-        self._past_ticks = 0
-        self._past_score = 0.0
+        self._total: dict[str, Any] = {"episodes": 0, "ticks": 0, "score": 0.0}
         self._frames = self._frames_before = 0
         self._looked_s = time.monotonic()
 
@@ -33,20 +32,21 @@ class Standing:
             self._episodes = status["episodes"]
             if status["episode"] != self._episode:
                 self._episode, self._tick, self._score = status["episode"], 0, 0.0
+        if mode := message.get("stepMode"):
+            self._waits_for_actions = mode == "turn"
         if rate := message.get("frameRate"):
             self._rate = rate["rate"]
 
     def progressed(self, progress: dict[str, Any]) -> None:
-        """Where the trial is within its episode: episode, tick, score."""
+        """Where the trial is: episode, tick and score in it, and the total."""
         self._episode = progress["episode"] + 1
         self._tick, self._score = progress["tick"], progress["score"]
+        self._total = progress["total"]
 
     def episode_over(self, episode: dict[str, Any]) -> None:
-        """An episode came to its end: episode, ticks, score."""
-        self.episodes_over += 1
-        self._past_ticks += episode["ticks"]
-        self._past_score += episode["score"]
-        self._tick, self._score = 0, 0.0
+        """An episode came to its end: what it was, and the total."""
+        self._tick, self._score = episode["ticks"], episode["score"]
+        self._total = episode["total"]
 
     def judged(self, command: str) -> None:
         """The participant gave feedback."""
@@ -73,7 +73,7 @@ class Standing:
             "tick": self._tick,
             "score": finite(self._score),
             "fps": round(self._fps, 1),
-            "rate": self._rate,
+            "rate": None if self._waits_for_actions else self._rate,
             "good": self.good,
             "bad": self.bad,
             "errors": self.errors,
@@ -82,8 +82,7 @@ class Standing:
 
     def progress(self) -> dict[str, Any]:
         """For the desk: of the whole trial so far."""
-        ticks, score = self._past_ticks + self._tick, self._past_score + self._score
-        return {"episodes": self.episodes_over, "ticks": ticks, "score": finite(score)}
+        return {**self._total, "score": finite(self._total["score"])}
 
     def result(self, reason: str, ended: dict[str, Any]) -> dict[str, Any]:
         """For the desk, at the end. ended: what the trial said last, {} where it could not."""

@@ -20,7 +20,7 @@ from hippogym.errors import RecordError
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY = 64 * 2**10
+LARGEST_BODY = 32 * 2**10
 LARGEST_ANSWER = 12 * 2**20  # a file of 8 MiB, as base64, with some words around it
 MOST_AT_ONCE = 96 * 2**20  # of all bodies that are on their way in
 BODY_WITHIN_S = 120.0

@@ -176,6 +176,7 @@ class Bot:
         except Refused as refused:
             if refused.status != 422:
                 raise
+            self.story.refusals += 1
             if missing not in [problem["name"] for problem in refused.problems]:
                 self.story.note(f"{missing} was left out, and the refusal does not name it")
             return
@@ -223,11 +224,20 @@ class Bot:
         leaves = reached(person.leaves_at, step, of)
         self._reloaded |= reloads
         self._doubled |= doubles
-        self.player = Player(stage, self._line, person.name, self._door.token, self.story, self._chance)
+        self.player = Player(
+            stage, self._line, person.name, self._door.token, self.story, self._chance, self._is_still_at
+        )
         limit_s = self._chance.uniform(0, stage.play_s or 10.0) if leaves else stage.play_s
         await self.player.play(name, limit_s, reloads=reloads, doubles=doubles, leaves=leaves)
         if leaves:
             raise Leaves
+
+    async def _is_still_at(self, step: str) -> bool:
+        """What a page asks when it is loaded again. Without steps there is nobody to ask, and nowhere else to be."""
+        if self._door.token is None:
+            return True
+        now = await self._door.now()
+        return bool(now["kind"] == "game" and now["name"] == step)
 
     async def _after_game(self, view: dict[str, Any]) -> dict[str, Any]:
         """The next step. A game that has failed may be shown once more, and is played once more."""

@@ -137,9 +137,16 @@ def _way_check(stories: Sequence[Story], found: Evidence) -> Check:
     for story in stories:
         for visit in found.visits_of(story.person.name)[:1]:
             seen = [name for name, _ in story.steps] + ([story.step] if story.state == LEFT else [])
-            if story.state in (DONE, LEFT) and _once(visit["trail"]) != _once(seen):
+            kept = visit["trail"]
+            if story.state == LEFT and story.games and story.games[-1].step == story.step == _before_last(kept):
+                kept = kept[:-1]  # the game came to its end in the moment in which they left
+            if story.state in (DONE, LEFT) and _once(kept) != _once(seen):
                 wrong.append(f"{story.person.name} saw {', '.join(seen)}; kept is {', '.join(visit['trail'])}")
     return _check("no step skipped or repeated", not wrong, f"{len(found.visits)} ways", wrong)
+
+
+def _before_last(names: Sequence[str]) -> str | None:
+    return names[-2] if len(names) > 1 else None
 
 
 def _once(names: Iterable[str]) -> list[str]:

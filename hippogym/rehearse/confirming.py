@@ -12,7 +12,7 @@ from hippogym.rehearse.capacity import Prediction, Window, holds, predict, slowe
 
 UNDER, OVER = 0.8, 1.3
 NEAR = 0.1
-MOST_ROUNDS = 4
+MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def summarise(
         befell={
             "loaded a page again": sum(story.reloads for story in stories),
             "opened a second tab": sum(story.second_tabs for story in stories),
+            "left something out and were told": sum(story.refusals for story in stories),
             "answered wrong and were told": sum(story.wrong_tries for story in stories),
             "waited in line for a place": sum(game.waited_s > 0 for game in games),
         },

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,24 @@ LONGEST_EPISODES_S = 4 * 3600.0  # played to the end, it must end some day
 REPLACED = 4001
 
 
+Look = Callable[[str], Awaitable[bool]]
+"""Asks, as a page that is loaded does, whether the study still is at the step of this name."""
+
+
 class Player:
     """pulse: the game's pace, over all connections. seat: the present one. number: of this player, as no other's."""
 
     _numbers = itertools.count()
 
     def __init__(
-        self, stage: Stage, line: Path | None, user: str, visit: str | None, story: Story, chance: random.Random
+        self,
+        stage: Stage,
+        line: Path | None,
+        user: str,
+        visit: str | None,
+        story: Story,
+        chance: random.Random,
+        look: Look,
     ) -> None:
         self.number = next(Player._numbers)
         self.pulse = Pulse()
@@ -39,6 +50,7 @@ class Player:
         self._stage = stage
         self._line = line
         self._user, self._visit = user, visit
+        self._look = look
         self._story = story
         self._chance = chance
         self._played = Played("")
@@ -81,7 +93,7 @@ class Player:
     async def _connection(self, limit_s: float | None, *, stop: bool) -> bool:
         """Connect, as often as it takes to get a game; play; returns whether it has ended."""
         for _ in range(MOST_CONNECTIONS):
-            async with self._sit() as here:
+            async with self._sit(self._played) as here:
                 if await self._wait_for_game(here):
                     return await self._go_on(here, limit_s, stop=stop)
                 if here.ended is not None:
@@ -93,43 +105,55 @@ class Player:
     async def _come_back(self, limit_s: float | None, *, stop: bool) -> bool:
         """The page was loaded again: the same episode must go on at the same tick."""
         ticks = dict(self._played.ticks)
-        async with self._sit() as here:
-            if not await self._wait_for_game(here):
-                return self._over_meanwhile(here)
-            self._must_go_on(here, ticks, "after a reload")
+        if not await self._look(self._played.step):
+            return self._is_over("finished")
+        async with self._sit(Played(self._played.step)) as here:
+            if not await self._goes_on(here, ticks, "after a reload"):
+                return True
             return await self._go_on(here, limit_s, stop=stop)
 
     async def _in_two_tabs(self, limit_s: float | None, *, stop: bool) -> bool:
         """A second tab takes the game over; the first one is told so."""
         self._story.second_tabs += 1
-        async with self._sit() as first:
-            if not await self._wait_for_game(first):
-                return self._over_meanwhile(first)
+        ticks = dict(self._played.ticks)
+        if not await self._look(self._played.step):
+            return self._is_over("finished")
+        async with self._sit(Played(self._played.step)) as first:
+            if not await self._goes_on(first, ticks, "before a second tab was opened"):
+                return True
             ticks = dict(self._played.ticks)
-            async with self._sit() as here:
-                if not await self._wait_for_game(here):
-                    return self._over_meanwhile(here)
-                self._must_go_on(here, ticks, "in a second tab")
+            if not await self._look(self._played.step):
+                return self._is_over("finished")
+            async with self._sit(Played(self._played.step)) as here:
+                if not await self._goes_on(here, ticks, "in a second tab"):
+                    return True
                 await first.until(lambda: first.closed is not None, REPLACED_WITHIN_S)
                 if first.closed != REPLACED:
-                    self._story.note(
-                        f"a second tab took the game over, and the first saw {first.closed}, not {REPLACED}"
-                    )
+                    told = f"a second tab took the game over, and the first saw {first.closed}, not {REPLACED}"
+                    self._story.note(told)
                 return await self._go_on(here, limit_s, stop=stop)
 
-    def _over_meanwhile(self, here: Seat) -> bool:
-        """Between two connections a game may come to its end, but not to any other."""
-        if here.ended is None:
-            raise Trouble(f"the game was not shown again (close code {here.closed})")
-        self._played.reason = here.ended
+    async def _goes_on(self, here: Seat, ticks: dict[int, int], when: str) -> bool:
+        """Whether it is the same game, at the same place or later. False where that is over by now; else Trouble."""
+        shown = await self._wait_for_game(here)
+        if not shown:
+            if here.ended is None:
+                raise Trouble(f"{when} the game was not shown (close code {here.closed})")
+            return not self._is_over(here.ended)
+        anew = not here.welcome.get("resumed")
+        frame = here.frame
+        earlier = frame is not None and ticks and (frame.episode, frame.tick) < (max(ticks), ticks[max(ticks)])
+        if (anew or earlier) and not await self._look(self._played.step):
+            return not self._is_over("finished")  # it ended in this moment, and this is the game of the next step
+        if anew or earlier:
+            raise Trouble(f"{when} the game {'began anew' if anew else 'went on at an earlier tick'}")
+        self._played.add(here.played)
+        here.played = self._played
         return True
 
-    def _must_go_on(self, here: Seat, ticks: dict[int, int], when: str) -> None:
-        if not here.welcome.get("resumed"):
-            raise Trouble(f"{when} the game began anew")
-        frame = here.frame
-        if frame is not None and ticks and (frame.episode, frame.tick) < (max(ticks), ticks[max(ticks)]):
-            raise Trouble(f"{when} the game went on at an earlier tick")
+    def _is_over(self, reason: str) -> bool:
+        self._played.reason = reason
+        return True
 
     async def _wait_for_game(self, here: Seat) -> bool:
         """A place, and a picture. False where there is none; then perhaps the next connection has it."""
@@ -168,16 +192,14 @@ class Player:
         return here.ended is not None
 
     @asynccontextmanager
-    async def _sit(self) -> AsyncIterator[Seat]:
+    async def _sit(self, played: Played) -> AsyncIterator[Seat]:
         """A connection that is listened to."""
         hello: dict[str, Any] = {"userId": self._user, "projectId": None, "client": {"browser": "rehearsal"}}
         if self._visit is not None:
             hello["visit"] = self._visit
         elif self._token is not None:  # without a visit, the trial's own token is the right to come back
             hello["token"] = self._token
-        async with seat(
-            self._stage.url, self._stage.tls, self._line, hello, self._played, self.pulse, self._chance
-        ) as here:
+        async with seat(self._stage.url, self._stage.tls, self._line, hello, played, self.pulse, self._chance) as here:
             self.seat = here
             async with asyncio.TaskGroup() as tasks:
                 listening = tasks.create_task(here.listen())

@@ -82,4 +82,8 @@ def game_only(study: Path, settings: Mapping[str, Any], size: int, folder: Path)
 
 def _player(stage: Stage, number: int) -> Player:
     person = Person(number, f"crowd-{number:04d}", 0.0, number, None, None, None, False)
-    return Player(stage, None, person.name, None, Story(person), random.Random(number))
+    return Player(stage, None, person.name, None, Story(person), random.Random(number), _still)
+
+
+async def _still(step: str) -> bool:
+    return True  # there is no other step

@@ -33,6 +33,13 @@ class Played:
     joined_s: float | None = None  # from the connection to the first picture
     reason: str | None = None
 
+    def add(self, more: "Played") -> None:
+        """What was seen on another connection."""
+        for episode, tick in more.ticks.items():
+            self.ticks[episode] = max(tick, self.ticks.get(episode, 0))
+        self.frames += more.frames
+        self.waited_s += more.waited_s
+
 
 @dataclass
 class Story:
@@ -50,6 +57,7 @@ class Story:
     troubles: list[tuple[str, str]] = field(default_factory=list)
     reloads: int = 0
     second_tabs: int = 0
+    refusals: int = 0
     wrong_tries: int = 0
     outcome: str | None = None
     code: str | None = None

@@ -485,10 +485,15 @@ def test_in_the_line_one_moves_up_is_told_politely_and_then_plays(page: Page, se
     page.goto(server.url)
     for words in ("You are number 3 in line", "You are number 2 in line", "You are next"):
         expect(title(page)).to_have_text(words)
+        assert "in line · Ms. Pac-Man" in page.title(), "people look at other tabs meanwhile"
         expect(page.locator("#live")).to_contain_text(words)
         server.next_in_line()
     expect(title(page)).to_have_text("Ready when you are")
     assert is_focused(page, "overlay-button")
+    assert page.title() == "Your turn · Ms. Pac-Man: learning from people"
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_have_text("Playing")
+    assert page.title() == "Ms. Pac-Man: learning from people"
 
 
 def test_stop_asks_first_and_then_ends(page: Page, server: FakeServer):

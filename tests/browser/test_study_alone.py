@@ -243,6 +243,17 @@ def test_what_is_missing_is_told_beside_it_and_the_focus_goes_to_the_first(
     expect_heading(page, "And now?")
 
 
+def test_what_needs_an_answer_has_a_star_that_nobody_has_to_hear(page: Page, server: FakeServer):
+    page.goto(server.url)
+    expect(page.locator("#study-needed")).to_be_hidden()
+    submit(page)
+    expect(page.locator("#study-content .needed")).to_have_count(2)
+    expect(page.locator("legend")).to_have_text("How was it?\u00a0*")
+    expect(page.get_by_role("group", name="How was it?", exact=True)).to_be_visible()
+    expect(page.get_by_role("textbox", name="Where do you live?", exact=True)).to_be_visible()
+    expect(page.locator("#study-needed")).to_have_text("* needs an answer")
+
+
 @pytest.mark.parametrize(
     ("control", "typed", "words"),
     [

@@ -134,11 +134,12 @@ async def test_too_much_before_hello_gets_its_close_code(server: RunningServer) 
         assert [error["code"] for error in client.all("error")] == ["no_hello"] * 8
 
 
-async def test_more_bytes_than_allowed_are_not_handled_and_the_trial_goes_on(server: RunningServer) -> None:
+@pytest.mark.parametrize("text", ["x" * 60_000, "🎲" * 15_000], ids=["letters", "what takes four bytes each"])
+async def test_more_bytes_than_allowed_are_not_handled_and_the_trial_goes_on(server: RunningServer, text: str) -> None:
     async with join(server.ws) as client:
         await client.hello()
         for _ in range(12):
-            await client.say(info="x" * 60_000)
+            await client.socket.send(json.dumps({"info": text}, ensure_ascii=False))
         assert (await client.until("error"))["error"]["code"] == "too_many"
         await play_on(client)
 

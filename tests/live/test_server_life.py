@@ -1,6 +1,7 @@
 """How the server starts, refuses to start, and stops."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -288,3 +289,19 @@ def test_the_folder_is_locked_only_while_it_is_used(study: Path) -> None:
     if lock.exists():
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def test_a_tls_handshake_that_never_ends_is_cut_off(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    certificate(folder)
+    with serving(study, mode="", cwd=folder) as server:
+        host, port = re.match(r"https://([\d.]+):(\d+)", server.url).groups()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\x16\x03\x01")  # the beginning of a ClientHello
+        async with asyncio.timeout(PATIENCE_S / 2):  # asyncio's own patience is a minute
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+        async with join(server.ws, ssl=trusting(), origin=server.url) as client:
+            await client.hello()
+            await client.until_frame()

@@ -22,9 +22,9 @@ NOTHING_BEFALLS = Shares(0, 0, 0, 0)
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
-    """Ten participants of the study with two conditions; most of them do something that people do."""
+    """Twelve participants of the study with two conditions; most of them do something that people do."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    return rehearse(quick_study(folder / "study", "two-conditions"), folder, 10, EVERYTHING_BEFALLS)
+    return rehearse(quick_study(folder / "study", "two-conditions"), folder, 12, EVERYTHING_BEFALLS)
 
 
 def test_everybody_goes_their_way_and_every_check_is_green(rehearsed: Rehearsed) -> None:

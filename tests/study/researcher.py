@@ -59,18 +59,23 @@ class Researcher:
 
     async def until(self, fits: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         """Read until such a message comes."""
-        while True:
-            item = await self.receive()
-            if isinstance(item, dict) and fits(item):
-                return item
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                item = await self.receive()
+                if isinstance(item, dict) and fits(item):
+                    return item
 
     async def until_person(self, **facts: Any) -> dict[str, Any]:
         """Read until somebody has these facts; returns all of theirs."""
-        while True:
-            for person in self.people.values():
-                if facts.items() <= person.items():
-                    return person
-            await self.until(lambda message: "people" in message)
+        await self.until_so(lambda: any(facts.items() <= person.items() for person in self.people.values()), facts)
+        return next(person for person in self.people.values() if facts.items() <= person.items())
+
+    async def until_so(self, condition: Callable[[], bool], expected: object = "") -> None:
+        """Read until something is so; the message of a failure says what was known instead."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline_s, f"{expected} has not come: {self.people} {self.happened}"
+            await self.receive()
 
     async def ask(self, **what: Any) -> str | None:
         """Returns the problem, None where it has been done."""
@@ -79,12 +84,12 @@ class Researcher:
         answer = await self.until(lambda message: message.get("answer") == self._n)
         return answer["problem"]
 
-    async def until_frames(self, more: int) -> None:
+    async def until_frames(self, more: int, *, saying_so: bool = True) -> None:
         """Take so many more frames, and say so, as the page does."""
         target = len(self.packets) + more
         while len(self.packets) < target:
             came = await self.receive()
-            if isinstance(came, bytes) and len(self.packets) % 4 == 0:
+            if isinstance(came, bytes) and saying_so:
                 await self.socket.send(json.dumps({"drawn": len(self.packets) - self._answered}))
 
     def begin_counting(self) -> None:

@@ -234,7 +234,7 @@ async def test_a_false_account_of_what_was_drawn_is_not_believed(desk: FakeDesk)
     desk.observatory.frame_rate = 500
     async with researching(desk) as researcher:
         await researcher.ask(watch=FIRST)
-        for _ in range(50):
+        for _ in range(20):
             await researcher.socket.send('{"drawn": 1000000}')
             await researcher.socket.send('{"drawn": -5}')
         for _ in range(3):

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hippogym.pages.dashboard.visitor import FRAMES_ON_THE_WAY
 from tests.clients import Client, join
 from tests.records import plain_loop
 from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
@@ -125,11 +126,9 @@ async def test_figures_follow_what_a_participant_does(server: RunningServer):
         await client.say(keys="not a list")
         judged = await researcher.until_person(user="zoe", good=2, bad=1, errors=1)
         before = judged["tick"]
-        while not judged["tick"] > before:
-            await researcher.until(lambda message: "people" in message)
+        await researcher.until_so(lambda: judged["tick"] > before)
         assert judged["score"] == judged["tick"], "each tick of this game is worth one"
-        while not (judged["fps"] > 0 and judged["rttMs"] is not None):
-            await researcher.until(lambda message: "people" in message)
+        await researcher.until_so(lambda: judged["fps"] > 0 and judged["rttMs"] is not None)
         await client.say(command="pause")
         await researcher.until_person(user="zoe", state="paused")
     async with researching(server) as researcher:
@@ -163,17 +162,18 @@ async def test_who_is_paused_is_seen_at_once_as_they_are(server: RunningServer):
 
 async def test_a_researcher_who_takes_nothing_costs_the_participant_nothing(server: RunningServer):
     async with playing(server, "wim") as client, researching(server) as researcher:
+        begun = len(client.frames)
         wim = await researcher.until_person(user="wim")
         await researcher.socket.send(json.dumps({"n": 99, "watch": wim["trial"]}))
-        while len(client.frames) < 60:  # nobody reads what the researcher gets meanwhile
+        while len(client.frames) < begun + 60:  # nobody reads what the researcher gets meanwhile
             await asyncio.sleep(0.01)
         await researcher.until(lambda message: message.get("answer") == 99)
-        await researcher.until_frames(8)
-        assert researcher.frames[7] < client.frames[-1].frame, "eight were let go, and no more until they were taken"
-        await researcher.socket.send(json.dumps({"drawn": 8}))
+        await researcher.until_frames(FRAMES_ON_THE_WAY, saying_so=False)
+        assert researcher.frames[-1] < client.frames[-1].frame, "so many were let go, and no more until they were taken"
         newest = client.frames[-1].frame
+        await researcher.socket.send(json.dumps({"drawn": FRAMES_ON_THE_WAY}))
         await researcher.until_frames(1)
-        assert researcher.frames[8] >= newest, "then the newest, and none of those between"
+        assert researcher.frames[-1] >= newest, "then the newest, and none of those between"
 
 
 async def test_a_session_is_paused_spoken_to_and_ended_by_the_researcher(server: RunningServer):
@@ -191,10 +191,8 @@ async def test_a_session_is_paused_spoken_to_and_ended_by_the_researcher(server:
         done = await client.until("done")
         assert done["done"]["reason"] == "ended"
         await researcher.until(lambda message: message.get("over") == trial)
-        while trial in researcher.people:
-            await researcher.until(lambda message: "people" in message)
-        while not any(event["kind"] == "left" and event["trial"] == trial for event in researcher.happened):
-            await researcher.until(lambda message: "happened" in message)
+        await researcher.until_so(lambda: trial not in researcher.people)
+        await researcher.until_so(lambda: has_happened(researcher, "left", "vic was ended by the researcher"))
         assert await researcher.ask(pause=trial) == "This participant is not here any more."
         assert any("Please use the arrow keys." in str(message) for message in client.all("notice"))
     files = await asyncio.to_thread(closed_files, server.records / trial)
@@ -231,6 +229,19 @@ async def test_a_game_that_fails_is_told_as_trouble(tmp_path: Path):
             await client.until_frame()
             await researcher.until_person(user="tom")
             await client.say(command="start", frameId=1)
-            while not any(event["kind"] == "trouble" for event in researcher.happened):
-                await researcher.until(lambda message: "happened" in message)
-            assert any("tom: the game has failed" in event["text"] for event in researcher.happened)
+            await researcher.until_so(lambda: has_happened(researcher, "trouble", "tom: the game has failed"))
+
+
+def has_happened(researcher: Researcher, kind: str, text: str) -> bool:
+    return any(event["kind"] == kind and text in event["text"] for event in researcher.happened)
+
+
+async def test_a_game_that_waits_for_its_player_is_not_called_slow(tmp_path: Path):
+    study = write_study(tmp_path / "study", CONFIG + "  stepMode: turn\n", COUNTING)
+    with serving(study, env={"HIPPOGYM_DASHBOARD_TOKEN": TOKEN}) as server:
+        async with join(server.ws) as client, researching(server) as researcher:
+            await client.hello("sid")
+            await client.until_frame()
+            await client.say(command="start", frameId=1)
+            sid = await researcher.until_person(user="sid", state="playing")
+            assert sid["rate"] is None

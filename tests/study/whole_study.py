@@ -87,7 +87,9 @@ class Person:
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         """One request; the view is what it says afterwards, if it does."""
-        answer = self.client.request(method, path, json=body, headers={**self.headers, **more.pop("headers", {})}, **more)
+        answer = self.client.request(
+            method, path, json=body, headers={**self.headers, **more.pop("headers", {})}, **more
+        )
         if answer.status_code == 200:
             told = answer.json()
             self.token = told.get("token", self.token)

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"{arguments.files}: {count} files\n")
     if arguments.to == "parquet" and arguments.out is None:
         raise RecordError("a Parquet file cannot be printed; say where it is to be with --out")
-    if arguments.out is not None:
+    if arguments.out is not None and rows:
         exports.remember(records, arguments.to, arguments.out)  # before it is there: who is forgotten has to be found
     _WRITERS[arguments.to](rows, arguments.out)
     if arguments.out is not None:

@@ -111,10 +111,10 @@ class SqliteLedger:
             raise told from problem
 
     def _reconnect(self) -> None:
-        with suppress(sqlite3.Error):
-            self._connection.close()
+        """Where even that does not work, the old connection can still be asked."""
         with suppress(sqlite3.Error, StartError):
-            self._connection = self._connected()
+            old, self._connection = self._connection, self._connected()
+            old.close()
 
     # -- visits --------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import { listenToGamepads } from './gamepad.js';
 import { listenToKeyboard } from './keyboard.js';
 import { Panels } from './panels.js';
 import { Screen } from './screen.js';
+import { titleAsBefore, titleInLine, titleYourTurn } from './tabtitle.js';
 
 const byId = (id) => document.getElementById(id);
 const isAsked = () => document.querySelector('dialog[open]') !== null;
@@ -117,7 +118,9 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
     if (!resumed) forgetTrial();
     if (lostTrial) overlay.toast('Your earlier game could not be kept, so this is a new one.');
     if (project) byId('project').textContent = project;
-    if (project && !study) document.title = project;
+    if (project && !study && place === null) document.title = project;
+    titleYourTurn();
+    place = null;
     if (game) byId('stage').setAttribute('aria-label', `Game: ${game}`);
     panels.setInstructions(instructions);
   }
@@ -134,10 +137,12 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
     })
     .on('queue', (told) => {
       place = Number.isInteger(told.place) ? told.place : null;
+      titleInLine(place);
       show();
     })
     .on('status', (told) => {
       status = told;
+      if (told.state === 'playing') titleAsBefore();
       show();
     })
     .on('done', (told) => (done = told))
@@ -186,6 +191,7 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
       connection.start();
     },
     leave() {
+      titleAsBefore();
       held.releaseAll();
       connection.leave();
     },

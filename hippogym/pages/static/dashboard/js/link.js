@@ -3,7 +3,7 @@
 import { waitBeforeAttempt } from '../../js/backoff.js';
 
 const KEY = 'hippogym.dashboard';
-const ANSWER_EVERY = 4; // frames; the server lets eight be on their way
+const ANSWER_AFTER_MS = 250; // the server lets sixteen frames be on their way
 const ASK_WITHIN_MS = 8000;
 const SILENT_MS = 12000; // it speaks every second
 
@@ -58,6 +58,7 @@ export class Link {
   #number = 0;
   #asked = new Map();
   #frames = 0;
+  #answerTimer = null;
   #timer = null;
   #silence = null;
 
@@ -127,8 +128,13 @@ export class Link {
   #takeFrame(buffer) {
     if (this.#frames < 0) return;
     this.#frames += 1;
-    if (this.#frames % ANSWER_EVERY === 0) this.#socket.send(JSON.stringify({ drawn: this.#frames }));
+    this.#answerTimer ??= setTimeout(() => this.#answerFrames(), ANSWER_AFTER_MS);
     this.#on.frame(buffer);
+  }
+
+  #answerFrames() {
+    this.#answerTimer = null;
+    if (this.#frames > 0 && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ drawn: this.#frames }));
   }
 
   #listen(socket) {

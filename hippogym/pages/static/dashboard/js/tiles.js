@@ -38,6 +38,7 @@ export class Tiles {
     const bad = sum(people, 'bad');
     this.#say('here', number(people.length), desk.hello.places ? `of ${count(desk.hello.places, 'place')}` : '', [
       `${playing.length} playing`,
+      newest.waiting ? `${number(newest.waiting)} in line` : '',
       away ? `${away} away` : '',
     ]);
     this.#say('rate', number(middle(playing, 'fps'), 1), 'fps', [playing.length ? 'median of those who play' : 'nobody plays']);

@@ -3,7 +3,7 @@
 import { answersIn, groupsIn } from './answers.js';
 import { Complaints, problemsIn, summary } from './problems.js';
 import { Drafts, entriesOf, fillIn, putBack } from './draft.js';
-import { fragmentOf, runScripts, showRanges } from './step.js';
+import { fragmentOf, markRequired, runScripts, showRanges } from './step.js';
 import { ShownTime } from './timing.js';
 
 const KEEP_AFTER_MS = 300;
@@ -51,6 +51,7 @@ export class StepPage {
     if (!entries && view.answers) fillIn(view.answers, this.#content);
     const lost = entries ? putBack(entries, this.#content) : [];
     showRanges(this.#content);
+    byId('study-needed').hidden = markRequired(this.#content) === 0;
     this.#time.start(draft?.times);
     if (!draft) this.#drafts.forget();
     byId('study-sending').hidden = view.kind !== 'page';

@@ -1,5 +1,7 @@
-// A step's HTML, made ready to be shown in our page: which ids are taken, where links lead, what a range says, and,
-// where the study allows it, its scripts.
+// A step's HTML, made ready to be shown in our page: which ids are taken, where links lead, what needs an answer, what a
+// range says, and, where the study allows it, its scripts.
+
+import { groupsIn } from './answers.js';
 
 /** HTML → a fragment to be put into the page. The server has cleaned it; the policy of the page holds whatever it is. */
 export function fragmentOf(html) {
@@ -31,6 +33,32 @@ function keepIdsApart(fragment) {
       }
     }
   }
+}
+
+/** Puts a star where an answer is needed, for those who see; others are told by the control itself. Returns how many. */
+export function markRequired(root) {
+  const needed = [...groupsIn(root).values()].map((controls) => controls.filter((control) => control.required)).flat();
+  const marked = new Set(needed.map((control) => wordsOf(control, root)).filter(Boolean));
+  for (const words of marked) {
+    const star = document.createElement('span');
+    star.className = 'needed';
+    star.textContent = '\u00a0*';
+    star.ariaHidden = 'true';
+    const inside = words.querySelector('input:not([type=radio], [type=checkbox]), select, textarea');
+    if (inside) inside.before(star);
+    else words.append(star);
+  }
+  return marked.size;
+}
+
+/** Where a control's question stands: the legend of a group that is one question, else its label. */
+function wordsOf(control, root) {
+  const group = control.closest('fieldset');
+  if (group && control.type === 'radio' && root.contains(group) && groupsIn(group).size === 1) {
+    const legend = group.querySelector(':scope > legend');
+    if (legend) return legend;
+  }
+  return control.type === 'radio' ? null : (control.labels?.[0] ?? null);
 }
 
 /** Where a range stands is shown beside it, and follows it. */

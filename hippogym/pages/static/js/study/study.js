@@ -87,11 +87,11 @@ export class Study {
   #show(view, { arrived = false } = {}) {
     const before = this.#view;
     this.#view = view;
+    if (before?.kind === 'game' && view.kind !== 'game') this.#game.leave();
     this.#showAround(view);
     if (isSame(before, view)) return;
     byId('study').hidden = view.kind === 'game';
     byId('play').hidden = byId('game-says').hidden = view.kind !== 'game';
-    if (before?.kind === 'game' && view.kind !== 'game') this.#game.leave();
     if (view.kind === 'game') this.#play();
     else this.#showPage(view, { again: before?.name === view.name && before.kind === 'page', arrived });
   }
@@ -142,7 +142,7 @@ export class Study {
   #say(title, text) {
     this.#page.rest();
     byId('study').hidden = false;
-    byId('study-sending').hidden = true;
+    byId('study-sending').hidden = byId('study-needed').hidden = true;
     const heading = Object.assign(document.createElement('h2'), { textContent: title, tabIndex: -1 });
     const words = Object.assign(document.createElement('p'), { textContent: text });
     byId('study-content').replaceChildren(heading, words);

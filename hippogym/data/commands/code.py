@@ -1,0 +1,63 @@
+"""``hippogym code verify``: is a completion code one that this study gave out, and for what?"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hippogym.core.study.codes import read_code, visit_signs
+from hippogym.core.study.visit import Visit
+from hippogym.data.ledger.sqlite import FILE
+from hippogym.data.study_folder import all_visits, data_folder, existing_key
+from hippogym.data.terminal import harmless
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify")
+    verify = verbs.add_parser("verify", help="is a code real, and whose is it?")
+    verify.add_argument("codes", nargs="+", metavar="CODE", help="as it was typed; - reads one from each line")
+    verify.add_argument("--study", type=Path, default=Path(), help="folder of config.yml (this one)")
+    verify.add_argument("--data", type=Path, help="folder of the study's data (Trials in the study)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns 0 where every code is real, else 1. Raises RecordError, StartError."""
+    folder = data_folder(arguments.study, arguments.data)
+    key = existing_key(folder)
+    visits = all_visits(folder) if (folder / FILE).exists() else []
+    by_signs = {visit_signs(key, visit["id"]): visit for visit in visits}
+    forged = 0
+    for typed in _typed(arguments.codes):
+        told = told_of(key, typed, by_signs)
+        forged += told is None
+        sys.stdout.write(f"{harmless(typed, 80)}: {told or 'not a code of this study'}\n")
+    return 1 if forged else 0
+
+
+def told_of(key: bytes, typed: str, by_signs: Mapping[str, Visit]) -> str | None:
+    """What is to be said of a code; None for one that is not real."""
+    code = read_code(key, typed)
+    if code is None:
+        return None
+    visit = by_signs.get(code.visit)
+    if visit is None:
+        return f"real, {code.outcome}; its visit is no longer kept"
+    told = [f"real, {code.outcome}", f"given to {harmless(visit['user'] or visit['id'])}"]
+    told += [f"from {visit['site']}"] if visit["site"] else []
+    told += [f"in condition {harmless(visit['condition'])}"] if visit["condition"] else []
+    told += [f"began {_time(visit['created_s'])}"]
+    told += [f"ended {_time(visit['ended_s'])}"] if visit["ended_s"] is not None else []
+    return ", ".join(told)
+
+
+def _typed(codes: Iterable[str]) -> Iterable[str]:
+    for code in codes:
+        if code == "-":
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield code
+
+
+def _time(t_s: float) -> str:
+    return datetime.fromtimestamp(t_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,31 @@
+"""What a study has kept, for commands that look at it, with a server running or without. They make nothing new."""
+
+from pathlib import Path
+
+from hippogym.core.study.visit import Visit
+from hippogym.data.answers import ledger_in
+from hippogym.data.code_key import FILE, code_key
+from hippogym.errors import RecordError
+
+FOLDER = "Trials"
+
+
+def data_folder(study: Path, data: Path | None) -> Path:
+    """Where the study keeps what it keeps. Raises RecordError where that is nowhere."""
+    folder = data or study / FOLDER
+    if not folder.is_dir():
+        raise RecordError(f"there is no folder {folder}; say where the study's data is with --data")
+    return folder
+
+
+def existing_key(folder: Path) -> bytes:
+    """The key of the study's codes. Raises RecordError where there is none, StartError where it cannot be used."""
+    if not (folder / FILE).exists():
+        raise RecordError(f"there is no {FILE} in {folder}: no study with steps has given out codes there")
+    return code_key(folder)
+
+
+def all_visits(folder: Path) -> list[Visit]:
+    """Every visit, in the order of their beginning. Raises RecordError, StartError."""
+    with ledger_in(folder) as ledger, ledger.reading():
+        return [held.visit for held in ledger.all()]

@@ -1,0 +1,217 @@
+"""What a property test of visits needs: a server that can be killed and whose disk can be full, and what should be."""
+
+import contextlib
+import itertools
+import json
+import resource
+import signal
+import sqlite3
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hippogym.data.ledger.sqlite import FILE
+from tests.servers import PATIENCE_S, RunningServer, serving
+from tests.study.whole_study import whole_study
+
+CONFIG = """
+project:
+  id: pilot
+  steps: {1: one.html, 2: quiz.html, 3: many.html, 4: last.html, finalStep: thanks.html}
+trial: {game: count-3, maxEpisodes: 1, actionSpace: [noop, up, right, left, down, upright], episodePause: 0}
+"""
+PAGES: dict[str, str | bytes] = {
+    "one.html": '<label>Text <input name="text" required></label>',
+    "quiz.html": '<label>Sum <input name="sum" data-right="4"></label>',
+    "many.html": '<label><input type="checkbox" name="box"> box</label>'
+    '<label><input type="checkbox" name="several" value="x"> x</label>'
+    '<label><input type="checkbox" name="several" value="y"> y</label>',
+    "last.html": "<p>Nothing is asked here.</p>",
+    "thanks.html": "<h1>Thank you</h1>",
+}
+WAY = ("one", "quiz", "many", "last", "finalStep")
+NO_TLS = ssl.create_default_context()  # making one takes longer than a visit
+_ADDRESSES = itertools.count(2)
+
+
+class Servers:
+    """One server after the other for the same study, as they are killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study = whole_study(folder / "study", CONFIG, PAGES)
+        self._stack = ExitStack()
+        self.running: RunningServer = self._stack.enter_context(serving(self.study))
+        self.killed = 0
+
+    def kill(self) -> None:
+        self.running.process.send_signal(signal.SIGKILL)
+        self.running.process.wait(PATIENCE_S)
+        self.killed += 1
+
+    def start(self) -> None:
+        self._stack.close()
+        self.running = self._stack.enter_context(serving(self.study))
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Nothing can be written meanwhile."""
+        pid, unlimited = self.running.process.pid, resource.RLIM_INFINITY
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, unlimited))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+
+    def rows(self, visits: set[str]) -> list[dict[str, Any]]:
+        """The answers of these visits, as the ledger has them."""
+        with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
+            found = database.execute("SELECT visit, document FROM answers ORDER BY n").fetchall()
+        return [{"visit": visit, **json.loads(text)} for visit, text in found if visit in visits]
+
+    def visits(self) -> dict[str, dict[str, Any]]:
+        """Every visit, by its user."""
+        with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
+            documents = [json.loads(text) for (text,) in database.execute("SELECT document FROM visits")]
+        return {visit["user"]: visit for visit in documents}
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@dataclass
+class Visitor:
+    """A participant with some tabs, and what is known of their visit.
+
+    at: the place in the way. acknowledged, unsure: stamp → answers; unsure: nobody has said whether they were kept.
+    tabs: the views that stand open, each perhaps of long ago.
+    """
+
+    user: str
+    client: httpx.Client
+    token: str | None = None
+    at: int = 0
+    tabs: list[dict[str, Any]] = field(default_factory=lambda: [{}])
+    acknowledged: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    unsure: dict[str, tuple[str, dict[str, Any], bool]] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.client.request(method, path, json=body, headers=headers)
+
+    def arrive(self, tab: int = 0) -> None:
+        """Open the link, or load the page again."""
+        answer = self.ask("POST", "/study/arrive", {"link": {"userId": self.user}})
+        if answer.status_code == 503:
+            return
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert self.token in (None, told["token"])
+        self.token = told["token"]
+        self._see(tab, told["view"])
+
+    def look(self, tab: int) -> None:
+        answer = self.ask("GET", "/study/now")
+        assert answer.status_code == 200, answer.text
+        self._see(tab, answer.json()["view"])
+
+    def submit(self, tab: int, answers: dict[str, Any]) -> None:
+        """Press Submit in a tab, whatever it shows."""
+        view = self.tabs[tab]
+        if view.get("kind") != "page":
+            return
+        stamp, name = view["stamp"], view["name"]
+        moves = name != "quiz" or answers.get("sum") == "4"
+        try:
+            answer = self.ask("POST", "/study/answer", {"stamp": stamp, "answers": answers})
+        except httpx.HTTPError:  # the server was killed meanwhile
+            self.unsure.setdefault(stamp, (name, answers, moves))
+            return
+        self.told(tab, stamp, name, answers, moves, answer)
+
+    def told(
+        self, tab: int, stamp: str, name: str, answers: dict[str, Any], moves: bool, answer: httpx.Response
+    ) -> None:
+        """What the server says to an answer."""
+        if answer.status_code in (422, 503):
+            return
+        assert answer.status_code == 200, answer.text
+        if not answer.json()["repeated"]:
+            assert stamp not in self.acknowledged, "the same showing was answered twice"
+            assert name == WAY[self.at], "an answer to a page that is not the current one"
+            self.acknowledged[stamp] = name, answers
+            self.unsure.pop(stamp, None)
+            self.at += moves
+        self._see(tab, answer.json()["view"])
+
+    def _see(self, tab: int, view: dict[str, Any]) -> None:
+        """A view has come; it must be of the current step, wherever it was asked for."""
+        if view["name"] != WAY[self.at] or self._must_be_over(view):
+            self._find_out(view)
+        assert view["name"] == WAY[self.at], f"{view['name']} is shown, and {WAY[self.at]} is due"
+        assert (view["kind"] == "end") == (self.at == len(WAY) - 1)
+        self.tabs[tab] = view
+
+    def _must_be_over(self, view: dict[str, Any]) -> bool:
+        """Another try of the same page: an answer of which nobody knew was kept."""
+        return any(name == view["name"] and stamp != view["stamp"] for stamp, (name, _, _) in self.unsure.items())
+
+    def _find_out(self, view: dict[str, Any]) -> None:
+        """What was not known is known now: the visit has moved, so that answer was kept."""
+        for stamp, (name, answers, moves) in list(self.unsure.items()):
+            if name == WAY[self.at] and stamp != view["stamp"]:
+                self.acknowledged[stamp] = name, answers
+                del self.unsure[stamp]
+                self.at += moves
+                return
+
+
+def new_visitor(url: str, user: str) -> Visitor:
+    """Somebody from an address of their own, as most people are."""
+    number = next(_ADDRESSES)
+    address = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255 or 1}"
+    transport = httpx.HTTPTransport(verify=NO_TLS, local_address=address)
+    return Visitor(user, httpx.Client(base_url=url, transport=transport, timeout=PATIENCE_S))
+
+
+def compare(servers: Servers, visitors: list[Visitor]) -> None:
+    """Every acknowledged answer is stored once, as it was given, and nobody has skipped or repeated a step."""
+    visits = servers.visits()
+    by_visit = {visits[visitor.user]["id"]: visitor for visitor in visitors if visitor.user in visits}
+    rows = servers.rows(set(by_visit))
+    twice = [stamp for stamp, n in Counter((row["visit"], row["stamp"]) for row in rows).items() if n > 1]
+    assert not twice
+    for visit, visitor in by_visit.items():
+        mine = [row for row in rows if row["visit"] == visit]
+        given = {row["stamp"]: (row["step"], row["answers"]) for row in mine}
+        for stamp, (step, answers) in visitor.acknowledged.items():
+            assert given.pop(stamp) == (step, complete(step, answers))
+        for stamp, (step, answers) in given.items():
+            name, unsure, _ = visitor.unsure[stamp]
+            assert (step, answers) == (name, complete(name, unsure)), "nobody has sent this"
+        steps = [row["step"] for row in mine]
+        assert steps == sorted(steps, key=WAY.index), "the way was walked in its order"
+        tries = Counter(steps)
+        assert all(n == 1 for step, n in tries.items() if step != "quiz"), "and no step twice"
+        assert [row["right"] for row in mine if row["step"] == "quiz"][:-1].count(True) == 0
+        missing = set(WAY[: WAY.index(visits[visitor.user]["step"])]) - set(steps)
+        assert not missing, f"these were skipped: {missing}"
+
+
+def complete(step: str, answers: dict[str, Any]) -> dict[str, Any]:
+    """An answer as it is kept: with what was left out, in the order of the page."""
+    empty: dict[str, dict[str, Any]] = {"one": {"text": ""}, "quiz": {"sum": ""}, "many": {"box": False, "several": []}}
+    return {**empty.get(step, {}), **answers}
+
+
+def together(visitors: list[Visitor], answers: list[dict[str, Any]]) -> None:
+    """All of them press Submit at the same moment."""
+    with ThreadPoolExecutor(len(visitors)) as pool:
+        for done in [pool.submit(one.submit, 0, given) for one, given in zip(visitors, answers, strict=True)]:
+            done.result()
