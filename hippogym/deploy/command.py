@@ -21,6 +21,7 @@ from hippogym.deploy.target import Order, Target
 from hippogym.deploy.targets.local import LocalTarget
 
 TARGETS = ("aws", "docker", "vm")
+ARCHITECTURES = {"x86": "X86_64", "arm": "ARM64"}
 QUESTION = "Deploy the container, too? [y: everything marked +, n: all but the container, q: nothing] "
 
 Pages = Callable[[], Mapping[str, Any]]
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-option", action="append", default=[], metavar="WORD",
                         help="a further word for docker run, with --target docker")  # fmt: skip
     parser.add_argument("--registry", metavar="HOST", help="push to this registry instead of ECR's own address")
+    parser.add_argument("--architecture", choices=tuple(ARCHITECTURES),
+                        help="of servers on AWS (this machine's); arm costs about a fifth less")  # fmt: skip
     parser.add_argument("--host", metavar="USER@HOST", help="the machine of --target vm, for the commands shown")
 
 
@@ -93,9 +96,13 @@ def _target(arguments: argparse.Namespace, order: Order) -> Target:
         return VmTarget(order, arguments.host)
     if not order.study.project.useAWS:
         raise DeployError("project.useAWS is False, so nothing of AWS is touched: set it to True, or --target docker.")
+    from hippogym.deploy.aws import Aws
     from hippogym.deploy.targets.aws import AwsTarget
 
-    return AwsTarget(order, arguments.stack, registry=arguments.registry)
+    setup = order.study.project.awsSetup
+    aws = Aws(setup.region or "" if setup else "")
+    chosen = ARCHITECTURES.get(arguments.architecture)
+    return AwsTarget(order, arguments.stack, aws, registry=arguments.registry, architecture=chosen)
 
 
 def _chosen(arguments: argparse.Namespace, plan: Plan, target: Target) -> Plan:

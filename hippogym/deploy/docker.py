@@ -58,6 +58,12 @@ class Docker:
             raise _failed(words[0], ran.stderr.decode(errors="replace") or ran.stdout.decode(errors="replace"))
         return ran.stdout.decode(errors="replace").strip()
 
+    def ask_all(self, *words: str) -> str:
+        """What the command prints, on both of its outputs. Raises DeployError."""
+        said: list[str] = []
+        self.follow(*words, said=said.append, wait_s=ASK_S)
+        return "\n".join(said)
+
     def follow(self, *words: str, said: Said, wait_s: float = BUILD_S) -> None:
         """Run a long command, and hand on each line as it is printed. Raises DeployError."""
         try:

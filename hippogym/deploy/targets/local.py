@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from hippogym.deploy.target import Order, file_items, write_file
 
 NAME = "hippo"
 STOP_S = 120  # as on AWS: time to close and upload records
+WELL_S, POLL_S = 90.0, 0.5  # for the server in it to answer
 STUDY, USER = "/study", 10001  # in the image
 STARTED_AS = "hippogym.container"
 
@@ -127,6 +129,30 @@ class LocalTarget:
         )
         self._put_certificates()
         docker.ask("start", self._name)
+        self._wait_until_well()
+
+    def _wait_until_well(self) -> None:
+        """Raises DeployError with the last thing the container said, when it does not come up."""
+        docker, deadline_s = self._order.docker, time.monotonic() + WELL_S
+        while time.monotonic() < deadline_s:
+            known = docker.container(self._name) or {}
+            state = known.get("State") or {}
+            if known.get("RestartCount") or not state.get("Running"):
+                break
+            if self._is_well():
+                return
+            time.sleep(POLL_S)
+        said = [line for line in docker.ask_all("logs", "--tail", "20", self._name).splitlines() if line.strip()]
+        docker.ask("stop", "-t", "5", self._name)
+        why = said[-1][:300] if said else "it says nothing"
+        raise DeployError(f"The container does not come up: {why}   (docker logs {self._name})")
+
+    def _is_well(self) -> bool:
+        try:
+            self._order.docker.ask("exec", self._name, "python3", "-m", "hippogym.health")
+        except DeployError:  # not yet, or it has just gone; the caller looks at its state
+            return False
+        return True
 
     def _put_certificates(self) -> None:
         """Into the container and not into the image: readable by the server's user only."""
