@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from hippogym.config import Study
+from hippogym.deploy.aws import Aws
 from hippogym.deploy.checks import context_problems, refuse, study_problems, study_warnings
 from hippogym.deploy.context import read_context
 from hippogym.deploy.docker import Docker
@@ -49,14 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="USER@HOST", help="the machine of --target vm, for the commands shown")
 
 
-def run(arguments: argparse.Namespace, study: Study, root: Path, pages: Pages) -> int:
+def run(
+    arguments: argparse.Namespace, study: Study, root: Path, pages: Pages,
+    docker: Docker | None = None, aws: Aws | None = None,
+) -> int:  # fmt: skip
     """Returns 0 when all is done, or nothing was to be done.
 
     root: the folder of HIPPO Gym. pages: reads what the functions on AWS show. Raises DeployError.
     """
     shown = Shown(Console(highlight=False))
-    order = _order(arguments, study, root, pages)
-    target = _target(arguments, order)
+    order = _order(arguments, study, root, pages, docker or Docker())
+    target = _target(arguments, order, aws)
     plan = target.look()
     held = [f"The container cannot be deployed yet: {why}" for why in target.blocks]
     plan = replace(plan, warnings=tuple(dict.fromkeys([*study_warnings(study), *plan.warnings, *held])))
@@ -72,7 +76,7 @@ def run(arguments: argparse.Namespace, study: Study, root: Path, pages: Pages) -
     return 0
 
 
-def _order(arguments: argparse.Namespace, study: Study, root: Path, pages: Pages) -> Order:
+def _order(arguments: argparse.Namespace, study: Study, root: Path, pages: Pages, docker: Docker) -> Order:
     for argument in arguments.build_arg:
         if "=" not in argument:
             raise DeployError(f"--build-arg {argument!r} has no value; write NAME=VALUE.")
@@ -80,12 +84,12 @@ def _order(arguments: argparse.Namespace, study: Study, root: Path, pages: Pages
     context = read_context(root, study.path.parent, {TRIAL: made[TRIAL]})
     refuse([*study_problems(study), *context_problems(context)])
     return Order(
-        study, root, {name: made[name] for name in (TRIAL, PROJECT)}, context, Docker(),
+        study, root, {name: made[name] for name in (TRIAL, PROJECT)}, context, docker,
         build_arguments=tuple(sorted(arguments.build_arg)), build_options=tuple(arguments.build_option), pages=pages,
     )  # fmt: skip
 
 
-def _target(arguments: argparse.Namespace, order: Order) -> Target:
+def _target(arguments: argparse.Namespace, order: Order, aws: Aws | None) -> Target:
     """Raises DeployError."""
     name = arguments.target or ("aws" if order.study.project.useAWS else "docker")
     if name == "docker":
@@ -96,11 +100,10 @@ def _target(arguments: argparse.Namespace, order: Order) -> Target:
         return VmTarget(order, arguments.host)
     if not order.study.project.useAWS:
         raise DeployError("project.useAWS is False, so nothing of AWS is touched: set it to True, or --target docker.")
-    from hippogym.deploy.aws import Aws
     from hippogym.deploy.targets.aws import AwsTarget
 
     setup = order.study.project.awsSetup
-    aws = Aws(setup.region or "" if setup else "")
+    aws = aws or Aws(setup.region or "" if setup else "")
     chosen = ARCHITECTURES.get(arguments.architecture)
     return AwsTarget(order, arguments.stack, aws, registry=arguments.registry, architecture=chosen)
 

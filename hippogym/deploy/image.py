@@ -21,7 +21,7 @@ def build_image(order: Order, name: str, sha256: str, shown: Shown, *options: st
     """Build it from exactly the files whose sum it is named by. Raises DeployError."""
     with tempfile.TemporaryDirectory(prefix="hippo-image-") as folder:
         context, dockerfile = order.context.lay_out(Path(folder))
-        with build_steps(shown, f"building {name}") as said:
+        with build_steps(shown, "building the image") as said:
             build(
                 order.docker, context, dockerfile, name, {LABEL: sha256},
                 order.build_arguments, (*order.build_options, *options), said,

@@ -20,7 +20,7 @@ class Shown:
 
     def say(self, line: str) -> None:
         """A line that stays."""
-        self.console.print(line, markup=False, highlight=False)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def bar(self, what: str, total: float) -> Iterator[Callable[[float, float | None], None]]:

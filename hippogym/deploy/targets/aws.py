@@ -124,7 +124,8 @@ class AwsTarget:
 
     def _step_files(self) -> Item:
         differing = self._bucket.differing(self._uploads)
-        change = f"upload {listed(one.key.partition('/')[2] for one in differing)}" if differing else ""
+        names = dict.fromkeys(one.path.relative_to(self._order.folder).as_posix() for one in differing)
+        change = f"upload {listed(names)}" if differing else ""
         now = f"{len(self._uploads) - len(differing)} of {len(self._uploads)} in s3://{self._setup.bucket}"
         self._uploads = differing
         return Item("step files", "step files", now, change)
