@@ -26,6 +26,7 @@ check: .venv/dev-ready
 bench: .venv/dev-ready
 	$(BIN)/python -m benchmarks.play
 	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.uploading
 
 screenshots: .venv/dev-ready
 	$(BIN)/python scripts/screenshots.py

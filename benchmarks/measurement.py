@@ -5,8 +5,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,13 @@ class Dose:
     cores: tuple[int | None, int | None]
 
 
-async def measure(server: str, dose: Dose) -> dict[str, Any]:
-    """Run ``server`` for ``dose``; returns the figures. Raises RuntimeError where something went wrong on the way."""
+async def measure(
+    server: str, dose: Dose, beside: Callable[[Path], AbstractAsyncContextManager[object]] | None = None
+) -> dict[str, Any]:
+    """Run ``server`` for ``dose``; returns the figures. Raises RuntimeError where something went wrong on the way.
+
+    beside: given the study's folder, what else is to run from before the first participant until the last has left.
+    """
     delay = dose.measure == "delay"
     game = FLASH if delay else GAMES[dose.game]
     agent = FLASH_AGENT if delay else REPOSITORY / "agent.py"
@@ -51,7 +56,8 @@ async def measure(server: str, dose: Dose) -> dict[str, Any]:
             "seconds": dose.seconds,
             "deadline_s": SEATED_S,
         }
-        async with serving(server, study, dose.cores[0]) as running:
+        others = nullcontext() if beside is None else beside(study)
+        async with serving(server, study, dose.cores[0]) as running, others:
             try:
                 heard = await _watch(running, job, dose)
             except (TimeoutError, ValueError, ConnectionError) as problem:

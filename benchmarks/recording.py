@@ -27,6 +27,7 @@ from benchmarks.report import NOISY, machine_line
 from benchmarks.study import REPOSITORY
 from hippogym.core.entries import Entries, Moment
 from hippogym.data.recorder import Recorder
+from hippogym.live.worker import keep_freed_memory
 
 RESULTS = REPOSITORY / "benchmarks" / "recording.json"
 TEMPLATE = REPOSITORY / "benchmarks" / "recording.template.md"
@@ -190,6 +191,7 @@ def main() -> int:
     if arguments.docs_only:
         PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
         return 0
+    keep_freed_memory()  # as in a trial's process; for all three ways
     results = run(arguments)
     for path in [arguments.json] * bool(arguments.json) + [RESULTS] * arguments.write_docs:
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

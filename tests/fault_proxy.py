@@ -156,13 +156,13 @@ def fault_proxy(upstream: int) -> Iterator[FaultProxy]:
     loop.set_exception_handler(lambda *_: None)  # connections that we break ourselves
 
     def run() -> None:
-        with contextlib.suppress(asyncio.CancelledError), contextlib.closing(loop):
-            task = loop.create_task(proxy.serve(ready))
-            tasks.append(task)
-            loop.run_until_complete(task)
+        with contextlib.closing(loop):
+            serving = loop.create_task(proxy.serve(ready))
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(serving)
+            loop.run_until_complete(_the_rest())
             loop.run_until_complete(loop.shutdown_asyncgens())
 
-    tasks: list[asyncio.Task] = []
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
@@ -176,6 +176,15 @@ def fault_proxy(upstream: int) -> Iterator[FaultProxy]:
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     for task in asyncio.all_tasks(loop):
         task.cancel()
+
+
+async def _the_rest() -> None:
+    """Connections that were being served come to an end, too, and their sockets are closed."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)  # a transport is closed a turn later
 
 
 def only(number: int, fault: str) -> Plan:

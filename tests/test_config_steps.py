@@ -209,6 +209,8 @@ def steps(step, others=""):
         (steps("game", "endings: {full: {code: no}}"), "endings.full.code: found no (which YAML reads as False), e"),
         (steps("game", "recruiting: Prolific"), "line 10: project.recruiting: found 'Prolific', expected prolific,"),
         (steps("game", "assignment: {metod: blocks}"), "project.assignment.metod: not a setting we know; did you m"),
+        (steps("game", "conditions: {a: {weight: 2}, b: }\nassignment: {method: blocks, blockSize: 4}"),
+         "line 11: project.assignment.blockSize: found 4, expected 3 or a multiple of it"),
         (steps("game", "resume: never"), "line 10: project.resume: found 'never', expected resume, restart or refuse"),
         (steps("game").replace("finalStep: a.html", "finalStep: {page: a.html, when: x.y == 1}"), "finalStep.when:"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hippogym.core import frame_header, messages
-from hippogym.live import connection, conversation, goodbye
+from hippogym.live import agent_results, connection, conversation, goodbye, sessions
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -68,8 +68,13 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"within {conversation.HELLO_WITHIN_S:.0f} seconds" in PAGE
     assert f"nothing heard from the client for {connection.SILENCE_DEADLINE_S:.0f} s" in PAGE
     assert f"a header of {frame_header.LAYOUT.size} bytes" in PAGE
+    assert sessions.WAITING_FOR_EACH_PLACE == 10 and "ten for each place" in PAGE
+    assert f"at most {sessions.MOST_WAITING}" in PAGE
+    assert f"its first {agent_results.MOST_ROWS} entries" in PAGE
     for code in goodbye.CLOSE_CODES.values():
         assert f"| {code} |" in PAGE
+    for reason in goodbye.TEXTS:
+        assert f"`{reason}` (" in PAGE
 
 
 def test_every_command_is_documented() -> None:

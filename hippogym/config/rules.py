@@ -134,6 +134,7 @@ RULES = (
     ),
     Rule(("trial", *_STEPS), "problem", study_rules.overridden_trials_hold),
     Rule(_STEPS, "problem", study_rules.conditions_have_a_way),
+    Rule(("project.assignment", "project.conditions"), "problem", study_rules.blocks_fit_the_weights),
     Rule(_STEPS, "problem", study_rules.failures_lead_somewhere),
     Rule(_STEPS, "problem", study_rules.comparisons_name_what_is_there),
     Rule(

@@ -10,6 +10,7 @@ from hippogym.config.project import Project
 from hippogym.config.steps import ENDS, GAME, StepValue, details, page_of, plain_steps
 from hippogym.config.trial import Trial
 from hippogym.config.yaml_lines import Path, Problem
+from hippogym.core.study.factors import Arm, smallest_block
 from hippogym.core.study.way import CONTINUE, FINAL
 from hippogym.core.study.when import GAME_RESULTS, Comparison, read_comparison
 
@@ -38,6 +39,18 @@ def conditions_have_a_way(project: Project, trial: Trial) -> Iterator[Problem]:
         if "steps" in condition and not [key for key in condition["steps"] if key != FINAL]:
             path = ("project", "conditions", name, "steps")
             yield Problem(path, "found no numbered step; leave steps out where they are the study's own")
+
+
+def blocks_fit_the_weights(project: Project, trial: Trial) -> Iterator[Problem]:
+    """A block is as large as its shares are whole; the pages with variants have blocks of their own size."""
+    size = project.assignment.blockSize
+    arms = {name: Arm(arm.get("weight") or 1) for name, arm in project.conditions.items()}
+    if size is None or project.assignment.method != "blocks" or not arms:
+        return
+    smallest = smallest_block(arms)
+    if size % smallest:
+        words = f"found {size}, expected {smallest} or a multiple of it, so that the weights come out even"
+        yield Problem(("project", "assignment", "blockSize"), words)
 
 
 def failures_lead_somewhere(project: Project, trial: Trial) -> Iterator[Problem]:

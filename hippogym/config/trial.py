@@ -123,7 +123,7 @@ class Trial(Section):
     )  # fmt: skip
     maxParticipants: int = whole(
         16, 1, 1_000, example="maxParticipants: 16",
-        meaning="Participants at a time on this server; more are told that it is full.",
+        meaning="Participants at a time on this server; more wait in a line, and begin by themselves.",
     )  # fmt: skip
     stepTimeout: float = number(
         5, 0.1, 3_600, example="stepTimeout: 5",

@@ -28,9 +28,8 @@ def delete_trials(records: Path, project: str, user: str | None, trials: list[st
 
     uploaded: whether there is a store. A trial that does not close is left, and logged: it is not known what it does.
     """
+    trials = [trial for trial in trials if manifest.TRIAL_ID.fullmatch(trial)]
     for trial in trials:
-        if manifest.TRIAL_ID.fullmatch(trial) is None:
-            continue
         folder = records / trial
         give_up_s = time.monotonic() + CLOSES_WITHIN_S
         while _is_written(folder) and time.monotonic() < give_up_s:

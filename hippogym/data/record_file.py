@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import threading
+from pathlib import Path
 
 from hippogym.data.manifest import PART, RECORD
 from hippogym.errors import RecordError
@@ -132,6 +133,15 @@ class Syncing:
             if size > synced and not self._file.unsynced:
                 self._file.sync()
                 synced = size
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _open_new(folder_fd: int, stem: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hippogym.core.plain import plainify
 from hippogym.core.record_format import HIPPO_KEY, encode_entry
 from hippogym.data import manifest
-from hippogym.data.record_file import NO_ROOM, RecordFile, Syncing
+from hippogym.data.record_file import NO_ROOM, RecordFile, Syncing, sync_folder
 from hippogym.errors import RecordError
 
 logger = logging.getLogger(__name__)
@@ -229,6 +229,7 @@ def _open_folder(folder: Path) -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
             folder.mkdir(mode=0o700)
+        sync_folder(folder.parent)  # else a power failure takes the folder, and all that was synced in it
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as problem:
         what = f"the records folder {folder} cannot be used: {problem.strerror}"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from hippogym.data.record_file import sync_folder
 from hippogym.errors import StartError
 
 _LOCK = ".lock"
@@ -44,6 +45,7 @@ def claim(folder: Path, *, min_free_bytes: int = 64 * 2**20) -> Lock:
     try:
         if not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True)
+            sync_folder(folder.parent)
         fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as problem:
         raise StartError(f"records cannot be kept in {folder}: {problem.strerror}") from problem

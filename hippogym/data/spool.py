@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hippogym.data import manifest
+from hippogym.data.record_file import sync_folder
 from hippogym.data.records_scan import Record
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Spool:
         """Make the folders if they are missing, and read what there is."""
         for folder in (self.folder, self._waiting, self._verified):
             folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(folder.parent)
         self._done = set(verified(self.folder.parent))
         for path in sorted(self._waiting.glob("*.json")):
             record = _record_of(path.name)
@@ -98,8 +100,8 @@ class Spool:
         name = _file_name(entry.record)
         done = _file_name(entry.record, KEPT_APART) if entry.kept_apart else name
         os.rename(self._waiting / name, self._verified / done)
-        _sync(self._verified)
-        _sync(self._waiting)
+        sync_folder(self._verified)
+        sync_folder(self._waiting)
         self._entries.pop(entry.record, None)
         self._done.add(entry.record)
 
@@ -115,7 +117,7 @@ class Spool:
                     keys.update(receipt["key"] for receipt in entry.stored.values())
                 path.unlink()
             if folder.is_dir():
-                _sync(folder)
+                sync_folder(folder)
         self._entries = {record: entry for record, entry in self._entries.items() if record.trial != trial}
         self._done = {record for record in self._done if record.trial != trial}
         return sorted(keys)
@@ -161,7 +163,7 @@ def write_whole(path: Path, text: str, *, sync: bool) -> None:
         os.close(fd)
     os.rename(unfinished, path)
     if sync:
-        _sync(path.parent)
+        sync_folder(path.parent)
 
 
 _UNFINISHED = ".unfinished"
@@ -191,11 +193,3 @@ def _read(path: Path, record: Record) -> Entry | None:
         return Entry(record, str(told["key"]), parts, stored) if rising and receipts_are and same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -4,129 +4,32 @@ Every method is called by that thread inside a transaction, is told the time, an
 may be called twice for the same change, where the first time came to nothing: ids and stamps are handed in.
 """
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Any
 
 from hippogym.core.study import rules
 from hippogym.core.study.allocation import Allocation, Placement
 from hippogym.core.study.factors import Factor, factors_of
-from hippogym.core.study.forms import Form, Problem
-from hippogym.core.study.ledger import Held, Ledger
+from hippogym.core.study.forms import Problem
+from hippogym.core.study.ledger import Held
 from hippogym.core.study.recruiting import is_preview, recognise
 from hippogym.core.study.refusal import done, elsewhere, too_large, unknown
 from hippogym.core.study.tally import Count
 from hippogym.core.study.visit import Game, Visit, is_over
 from hippogym.core.study.way import Step, Way, variant
 from hippogym.errors import RecordError
+from hippogym.live.arriving import Arrived, Newcomer, goes_on, kept
+from hippogym.live.presence import Presence
+from hippogym.live.seams import LedgerBook, PageText
 
 ELSEWHERE_S = 120.0
 MOST_BYTES = 64 * 2**20  # of one visit's answers, files included
 SEED = "assignment seed"
-MOST_PARAMETERS = 32
-LONGEST = 400  # name and value of a parameter, in characters
 PREVIEW_CODE = "PREVIEW"
 
 Event = dict[str, Any]
-
-
-class LedgerBook(Ledger, Protocol):
-    """The ledger, with what only a server of one's own needs."""
-
-    def answers_bytes(self, visit_id: str) -> int:
-        """How much the answers of a visit take, files included."""
-
-    def forget_answers(self, visit_id: str) -> int:
-        """Remove all answers of a visit, but not the visit."""
-
-    def events(self, visit_id: str) -> Iterator[Mapping[str, Any]]:
-        """What has happened in a visit, in order."""
-
-    def log_events(self, visit_id: str, events: Sequence[Mapping[str, Any]]) -> None:
-        """Add to what has happened in a visit."""
-
-    def state(self) -> object:
-        """Another value after every change."""
-
-
-class PageText(Protocol):
-    """A page of the study, as the desk needs it. sha256: of its file. form: with what is right."""
-
-    @property
-    def html(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def form(self) -> Form: ...
-
-
-@dataclass(frozen=True)
-class Newcomer:
-    """Somebody at the door. new_id, new_digest, stamp: for a visit that may have to be begun.
-
-    digest: of the token that was brought. user: what v1 calls the participant. client: what the browser says of itself.
-    preview: found out when they arrive.
-    """
-
-    link: Mapping[str, str]
-    digest: str | None
-    door: Literal["page", "next"]
-    new_id: str
-    new_digest: str | None
-    stamp: str
-    user: str | None = None
-    client: Mapping[str, Any] = field(default_factory=dict)
-    preview: bool = False
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """resumed: the visit was there before. instead_of: the visit whose place it takes."""
-
-    visit: Visit
-    resumed: bool
-    instead_of: str | None = None
-
-
-@dataclass
-class Presence:
-    """Who was heard of, and when: the part of the ledger that is asked at every arrival. Used by two threads."""
-
-    _seen_s: dict[str, float] = field(default_factory=dict)
-    _left: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def note(self, visit: Visit) -> None:
-        """A visit is as it is in the ledger."""
-        if visit["preview"]:
-            return
-        with self._lock:
-            if not is_over(visit):
-                self._seen_s[visit["id"]] = max(visit["seen_s"], self._seen_s.get(visit["id"], 0.0))
-                return
-            self._seen_s.pop(visit["id"], None)
-            if visit["outcome"] != "complete":
-                self._left.add(visit["id"])
-
-    def heard(self, visit_id: str, now_s: float) -> None:
-        """The participant of a running visit was heard of; that alone is not worth a write."""
-        with self._lock:
-            if visit_id in self._seen_s:
-                self._seen_s[visit_id] = max(now_s, self._seen_s[visit_id])
-
-    def seen_s(self, visit: Visit) -> float:
-        """When a visit was last heard of."""
-        with self._lock:
-            return max(visit["seen_s"], self._seen_s.get(visit["id"], 0.0))
-
-    def absent(self, give_back_s: float, now_s: float) -> Collection[str]:
-        """The visits whose place may be taken: over without being complete, or without contact for so long."""
-        with self._lock:
-            return self._left | {visit for visit, seen_s in self._seen_s.items() if now_s - seen_s > give_back_s}
 
 
 class Books:
@@ -175,9 +78,9 @@ class Books:
         """The visit of somebody at the door. Raises Refusal."""
         came = recognise(who.link, self.way.recruiting)
         user = who.user if who.user is not None else came.user
-        who = replace(who, preview=is_preview(who.link), link=_kept(who.link))
+        who = replace(who, preview=is_preview(who.link), link=kept(who.link))
         known = ledger.by_token(who.digest) if who.digest else self._of_v1(ledger, who)
-        if known is not None and _goes_on(known.visit, user, who):
+        if known is not None and goes_on(known.visit, user, who):
             ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
             return Arrived(known.visit, resumed=True)
         earlier = self._earlier(ledger, user, now_s) if came.site and user and not who.preview else None
@@ -380,23 +283,7 @@ def _lost(game: Game) -> dict[str, Any]:
     return {"reason": "server_lost"} | {name: count - before[name] for name, count in counts.items()}
 
 
-def _kept(link: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of a link, as far as they are kept."""
-    return {name: value for name, value in list(link.items())[:MOST_PARAMETERS] if len(name) + len(value) <= LONGEST}
-
-
 def _known(held: Held | None) -> Held:
     if held is None:
         raise unknown()
     return held
-
-
-def _goes_on(visit: Visit, user: str | None, who: Newcomer) -> bool:
-    """Whether the visit that somebody has a token of is the one they come for.
-
-    A machine that several people use has the token of the one before: another label is another person. Researchers who
-    look at their study again begin anew.
-    """
-    if user is not None and user != visit["user"]:
-        return False
-    return visit["preview"] == who.preview and not (visit["preview"] and is_over(visit))

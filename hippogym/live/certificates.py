@@ -36,22 +36,17 @@ class Certificates:
 
     def context(self) -> ssl.SSLContext:
         """A context for TLS 1.2 and later. Raises StartError naming the file and what is wrong with it."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = _new_context()
         self.load_into(context)
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Check the files and use them from now on; a context keeps what it had when they are unusable."""
         self.check()
-        try:
-            context.load_cert_chain(self.fullchain, self.privkey)
-        except ssl.SSLError as problem:
-            why = "is not the key of fullchain.pem" if "MISMATCH" in str(problem) else "is not a private key"
-            raise StartError(f"{self.privkey} {why}.") from problem
+        self._load(context)
 
     def check(self) -> None:
-        """Raise StartError unless both files are there, readable, and the certificate is valid now."""
+        """Raise StartError unless both files are there, belong together, and the certificate is valid now."""
         for path in (self.fullchain, self.privkey):
             _read(path)
         left = self.valid_for()
@@ -59,6 +54,7 @@ class Certificates:
             raise StartError(f"{self.fullchain} expired on {self.ends():%Y-%m-%d}. Renew it and start again.")
         if datetime.now(UTC) < self._first().not_valid_before_utc:
             raise StartError(f"{self.fullchain} is not valid yet. Is the clock of this machine right?")
+        self._load(_new_context())
 
     def valid_for(self) -> timedelta:
         """How long the certificate is still valid."""
@@ -74,11 +70,24 @@ class Certificates:
             return None
         return f"{self.fullchain} ends on {self.ends():%Y-%m-%d %H:%M} UTC: renew it, then send this process a SIGHUP."
 
+    def _load(self, context: ssl.SSLContext) -> None:
+        try:
+            context.load_cert_chain(self.fullchain, self.privkey)
+        except ssl.SSLError as problem:
+            why = "is not the key of fullchain.pem" if "MISMATCH" in str(problem) else "is not a private key"
+            raise StartError(f"{self.privkey} {why}.") from problem
+
     def _first(self) -> x509.Certificate:
         try:
             return x509.load_pem_x509_certificates(_read(self.fullchain))[0]
         except ValueError as problem:
             raise StartError(f"{self.fullchain} is not a certificate in PEM form.") from problem
+
+
+def _new_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _read(path: Path) -> bytes:

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 from hippogym.core.study import rules
 from hippogym.core.study.forms import Problem
@@ -18,8 +18,10 @@ from hippogym.core.study.refusal import Refusal, unknown
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.errors import RecordError
 from hippogym.live.admission import Admission
-from hippogym.live.books import Arrived, Books, LedgerBook, Newcomer
+from hippogym.live.arriving import Arrived, Newcomer
+from hippogym.live.books import Books
 from hippogym.live.overview import Overview
+from hippogym.live.seams import LedgerBook, LedgerThread
 from hippogym.live.views import Views
 
 logger = logging.getLogger(__name__)
@@ -27,18 +29,6 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S = 15.0
 LEAVES_WITHIN_S = 20.0
 LONGEST_LABEL = 200
-
-T = TypeVar("T")
-
-
-class LedgerThread(Protocol):
-    """The ledger's thread (hippogym.data.ledger.keeper)."""
-
-    async def write(self, work: Callable[[LedgerBook], T], kept: Callable[[T], None] | None = None) -> T:
-        """Do work in a transaction. kept: told the result, in the thread, once it is on the disk."""
-
-    async def read(self, work: Callable[[LedgerBook], T]) -> T:
-        """Ask something."""
 
 
 @dataclass(frozen=True)

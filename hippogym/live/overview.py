@@ -11,11 +11,13 @@ from hippogym.core.study.forms import Control, as_number
 from hippogym.core.study.tally import Count
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.core.study.way import Step, Way
-from hippogym.live.books import Books, LedgerBook
+from hippogym.live.books import Books
+from hippogym.live.seams import LedgerBook
 
 PATIENCE = 50.0  # it is made anew after this many times as long as it took: the ledger's thread has other work
 MOST_VALUES = 2_000
 MOST_OPTIONS = 50
+MOST_THERE = 500
 
 _CHOICES = ("radio", "checkbox", "select", "select-multiple")
 _NUMBERS = ("number", "range")
@@ -60,8 +62,21 @@ def overview(books: Books, visits: Iterable[Visit], absent: Collection[str]) -> 
             "preview": sum(visit["preview"] for visit in every),
         },
         "outcomes": dict(outcomes),
+        "there": [_one_of(visit) for visit in every if not is_over(visit) and visit["id"] not in absent][-MOST_THERE:],
         "steps": [_step(books, step, counted, live, left) for step in _steps(books.way)],
         "answers": [told for step in _steps(books.way) for told in _questions(books, step, counted)],
+    }
+
+
+def _one_of(visit: Visit) -> dict[str, Any]:
+    """Who is somewhere on the way, previews too."""
+    return {
+        "visit": visit["id"],
+        "user": visit["user"],
+        "step": visit["step"],
+        "condition": visit["condition"],
+        "since_s": visit["created_s"],
+        "preview": visit["preview"],
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from hippogym.core.origins import may_connect
 from hippogym.core.rate_limit import TokenBucket
@@ -40,6 +40,16 @@ class Rate:
 
     a_second: float
     burst: float
+
+
+class Json(Response):
+    """An answer in JSON. ASCII, so that half characters, which JavaScript can send, can be sent back."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the body."""
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 class Limits:
@@ -171,7 +181,7 @@ def token_of(request: Request) -> str | None:
 
 def trouble(code: str, text: str, status: int, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """What is answered when something is not as it should be."""
-    return JSONResponse({"error": {"code": code, "text": text}, **more}, status, headers)
+    return Json({"error": {"code": code, "text": text}, **more}, status, headers)
 
 
 def _too_large(most_bytes: int) -> Refusal:

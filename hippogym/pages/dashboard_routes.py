@@ -52,6 +52,7 @@ def dashboard_routes(
                     abandoned), ``medianS``: seconds spent there or None}], in the way's order
     ``outcomes``    {outcome: visits that ended so}
     ``visits``      {``total``, ``live``, ``abandoned``, ``preview``}
+    ``there``       [{``visit``, ``user``, ``step``, ``condition``, ``since_s``, ``preview``}], of who is under way
     ``conditions``  [{``name``, ``weight``, ``quota`` or None, ``complete``, ``live``, ``returned``}]
     ``groups``      the same for variants of a page, with ``factor``: the page's name
     ``answers``     [{``step``, ``name``, ``label``, ``kind``: choice|number|text, ``n``, ``counts``: [[option, n]] for

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hippogym.core.study.refusal import Refusal
-from hippogym.pages.asking import Reception
+from hippogym.pages.asking import Json, Reception
 from hippogym.pages.cleaning import FILES
 from hippogym.pages.study_routes import Desk
 
@@ -32,15 +32,15 @@ def next_routes(
     async def endpoint(request: Request) -> Response:
         user = request.query_params.get("userId", "")
         if not live or not user or request.query_params.get("projectId") != project_id:
-            return JSONResponse(UNKNOWN_PROJECT, 400)
+            return Json(UNKNOWN_PROJECT, 400)
         view = await _posted(desk, reception, request, user) if request.method == "POST" else None
         try:
             view = view or await desk.next_view(user)
         except Refusal as refusal:
             if refusal.code != "unknown":
                 raise
-            return JSONResponse(UNKNOWN_PROJECT, 400)
-        return JSONResponse({"page": page_of(view, str(request.base_url).rstrip("/"), has_place), "css": None})
+            return Json(UNKNOWN_PROJECT, 400)
+        return Json({"page": page_of(view, str(request.base_url).rstrip("/"), has_place), "css": None})
 
     return [Route("/next", reception.guard(endpoint), methods=["GET", "POST", "OPTIONS"], name="next")]
 

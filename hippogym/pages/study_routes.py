@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hippogym.core.study.forms import Problem
 from hippogym.core.study.recruiting import is_preview
 from hippogym.core.study.refusal import Refusal, unknown
-from hippogym.pages.asking import LARGEST_ANSWER, Reception, token_of, trouble
+from hippogym.pages.asking import LARGEST_ANSWER, Json, Reception, token_of, trouble
 from hippogym.pages.routes import PageSettings, strict_headers
 from hippogym.pages.step_files import Asset
 
@@ -102,10 +102,10 @@ class StudyPages:
         if not self._live and not is_preview(link):
             raise Refusal("not_live", NOT_LIVE, 404)
         arrived = await self._desk.arrive(link, token_of(request), "page", facts_of(body.get("client")))
-        return JSONResponse({"token": arrived.token, "resumed": arrived.resumed, "view": arrived.view})
+        return Json({"token": arrived.token, "resumed": arrived.resumed, "view": arrived.view})
 
     async def now(self, request: Request) -> Response:
-        return JSONResponse({"view": await self._desk.now(_needed(request))})
+        return Json({"view": await self._desk.now(_needed(request))})
 
     async def answer(self, request: Request) -> Response:
         token = _needed(request)
@@ -124,12 +124,12 @@ class StudyPages:
         if answered.problems:
             problems = [{"name": problem.name, "text": problem.text} for problem in answered.problems]
             return trouble("incomplete", INCOMPLETE, 422, problems=problems)
-        return JSONResponse({"view": answered.view, "repeated": answered.repeated})
+        return Json({"view": answered.view, "repeated": answered.repeated})
 
     async def withdraw(self, request: Request) -> Response:
         token = _needed(request)
         body, _ = await self._reception.read(request)
-        return JSONResponse({"view": await self._desk.withdraw(token, body.get("delete") is True)})
+        return Json({"view": await self._desk.withdraw(token, body.get("delete") is True)})
 
 
 def facts_of(given: object) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hippogym.data.terminal import console, messages
 from hippogym.errors import StartError
 from hippogym.rehearse.capacity import predict
 from hippogym.rehearse.checks import GREEN, GREY, RED, Check, data_checks, server_check, way_checks
-from hippogym.rehearse.confirming import Trialled, confirm
+from hippogym.rehearse.confirming import Confirmation, confirm
 from hippogym.rehearse.crowd import Crowd
 from hippogym.rehearse.evidence import read_evidence
 from hippogym.rehearse.findings import Findings, add_data, summarise
@@ -85,6 +85,7 @@ class Rehearsal:
         if server is None:
             found.checks.append(Check("the data", GREY, "they are where the server is; hippogym verify tells of them"))
         else:
+            self._progress.print("checking what they have left …")
             evidence = await asyncio.to_thread(read_evidence, data)
             add_data(found, evidence, [*data_checks(stories, evidence, kinds), server_check(server.code, errors)])
         if self._asked.confirm and self._study is not None:
@@ -137,8 +138,9 @@ class Rehearsal:
         self._progress.print("trying the prediction …")
         settings = study.trial_settings(*_first_game(study))
         attempt = partial(let_play, self._asked.study.absolute(), settings, self._folder)
-        found.prediction, found.confirmed = await confirm(found.prediction, found.cores, attempt)
-        found.checks.append(confirmed_check(found.confirmed))
+        confirmed = await confirm(found.prediction, found.cores, attempt)
+        found.prediction, found.confirmed = confirmed.prediction, confirmed.tried
+        found.checks.append(confirmed_check(confirmed))
 
 
 def pages_of(study: Study) -> Pages:
@@ -163,12 +165,12 @@ def _first_game(study: Study) -> tuple[Mapping[str, Any], ...]:
     return tuple(step.trial for step in steps if step.is_game)[:1]
 
 
-def confirmed_check(tried: list[Trialled]) -> Check:
-    """Whether the prediction that stands in the end was true: 80 % held, 130 % did not."""
-    last = [one for one in tried if one.of == tried[-1].of] if tried else []
-    told = "; ".join(f"{one.playing} {'hold' if one.holds else 'do not hold'}" for one in last)
-    fine = {one.wanted for one in last} == {True, False} and all(one.is_as_predicted for one in last)
-    return Check("the prediction is confirmed", GREEN if fine else RED, told or "nothing could be predicted")
+def confirmed_check(confirmed: Confirmation) -> Check:
+    """Whether the prediction that stands in the end was tried, and is true."""
+    said = confirmed.prediction.holds
+    tried = "; ".join(f"{one.playing} {'hold' if one.holds else 'do not hold'}" for one in confirmed.tried)
+    told = "nothing could be predicted" if said is None else f"{said} at once; tried: {tried or 'nothing'}"
+    return Check("the prediction is confirmed", GREEN if confirmed.is_true else RED, told)
 
 
 def _only_files(folder: str, names: list[str]) -> list[str]:

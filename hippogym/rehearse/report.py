@@ -94,13 +94,13 @@ def capacity(found: Findings) -> list[str]:
         sentences = [f"{holds} ({said.method})."]
     else:
         sentences = [f"{holds}, the bots beside them ({said.method})."]
-        if said.alone is not None:
+        if said.alone is not None and said.alone > said.holds:
             sentences.append(f"With the participants elsewhere, it would be {said.alone} (not tried).")
-    if found.allowed is not None and said.holds > found.allowed:
+    if found.allowed is not None and said.holds >= found.allowed:
         sentences.append(f"The study lets {found.allowed} in at once (trial.maxParticipants); others wait in line.")
     elif found.allowed is not None:
         sentences.append(
-            f"The study lets {found.allowed} in at once: more than that. Set trial.maxParticipants to {said.holds}."
+            f"The study lets {found.allowed} in at once, which is more: set trial.maxParticipants to {said.holds}."
         )
     return sentences
 

@@ -37,12 +37,16 @@ def complaints(page: Page) -> list[str]:
 def open_desk(page: Page, desk: FakeDesk) -> Page:
     page.goto(desk.link)
     expect(page.locator("#link")).to_have_text("Live", timeout=PATIENCE_MS)
-    expect(rows(page)).to_have_count(desk.observatory.number, timeout=PATIENCE_MS)
+    expect(players(page)).to_have_count(desk.observatory.number, timeout=PATIENCE_MS)
     return page
 
 
 def rows(page: Page):
     return page.locator("#people-table tbody tr")
+
+
+def players(page: Page):
+    return page.locator('#people-table tbody tr[data-trial^="2026"]')
 
 
 def row(page: Page, number: int):
@@ -68,7 +72,7 @@ def test_the_link_opens_it_and_the_token_does_not_stay_in_the_address(
     assert TOKEN not in page.evaluate("document.documentElement.outerHTML")
     assert page.title() == "Pac-Man and advice · dashboard"
     page.reload()
-    expect(rows(page)).to_have_count(12, timeout=PATIENCE_MS)
+    expect(players(page)).to_have_count(12, timeout=PATIENCE_MS)
     assert complaints == []
 
 
@@ -86,7 +90,7 @@ def test_without_the_token_there_is_a_door_and_the_pasted_link_opens_it(page: Pa
     expect(page.locator("#door-text")).to_contain_text("not valid any more")
     field.fill(desk.link)
     field.press("Enter")
-    expect(rows(page)).to_have_count(12, timeout=PATIENCE_MS)
+    expect(players(page)).to_have_count(12, timeout=PATIENCE_MS)
     expect(page.locator("#door")).to_be_hidden()
 
 
@@ -111,6 +115,12 @@ def test_everybody_is_there_with_what_matters(page: Page, desk: FakeDesk, compla
     expect(eighth.locator("td.feedback .value")).to_have_text("+7 −3")
     expect(row(page, 9).locator("td.status .state")).to_have_text("away")
     expect(page.locator("#tile-here")).to_contain_text("12 of 50 places")
+    expect(page.locator("#tile-here")).to_contain_text("10 playing · 1 on pages · 1 away")
+    reading = page.locator('tr[data-trial="visit-v90"]')
+    expect(reading).to_contain_text("survey · advice · preview")
+    expect(reading.locator("td.status .state")).to_have_text("on a page")
+    expect(reading.locator(".name")).to_be_disabled()
+    assert page.locator("tbody .name", has_text="participant-04").count() == 1, "who plays is not there twice"
     expect(page.locator("#tile-trip")).to_contain_text("longest 518 ms")
     expect(page.locator("#way .funnel-step")).to_have_count(5)
     expect(page.locator("#way .funnel-step").nth(1)).to_contain_text("6 left")
@@ -138,7 +148,7 @@ def test_it_moves_by_itself(page: Page, desk: FakeDesk):
 def test_people_are_ordered_and_found(page: Page, desk: FakeDesk):
     open_desk(page, desk)
     first = rows(page).first.locator(".name")
-    expect(first).to_have_text("participant-12")
+    expect(first).to_have_text("participant-90")
     page.get_by_label("Order").select_option("rttMs")
     expect(first).to_have_text("participant-05")
     page.get_by_label("Find participants").fill("no advice")
@@ -161,7 +171,7 @@ def test_a_ledger_in_trouble_does_not_take_the_rest_with_it(page: Page, desk: Fa
     desk.overview = None  # looking it over fails from now on
     open_desk(page, desk)
     expect(page.locator("#way")).to_contain_text("cannot be shown at the moment")
-    expect(rows(page)).to_have_count(12)
+    expect(players(page)).to_have_count(12)
 
 
 def test_what_participants_wrote_is_text_and_nothing_else(page: Page, desk: FakeDesk, complaints: list[str]):
@@ -186,7 +196,7 @@ def test_a_server_that_was_away_is_found_again(page: Page, tmp_path: Path):
     observatory.number = 3
     with running(FakeDesk(observatory, tmp_path), port=port):
         expect(page.locator("#link")).to_have_text("Live", timeout=PATIENCE_MS)
-        expect(rows(page)).to_have_count(3, timeout=PATIENCE_MS)
+        expect(players(page)).to_have_count(3, timeout=PATIENCE_MS)
 
 
 # ---- the mirror and what may be done

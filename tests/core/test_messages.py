@@ -109,6 +109,7 @@ def test_messages_cannot_be_changed() -> None:
         ('{"userId": "a\\u0000b"}', "bad_value"),
         (json.dumps({"userId": "x" * 10_240}), "bad_value"),
         ('{"userId": "a", "token": 5}', "bad_type"),
+        ('{"userId": "a", "visit": ["t"]}', "bad_type"),
     ],
 )
 def test_a_v2_client_is_told_what_was_wrong(data: str | bytes, code: str) -> None:
@@ -174,7 +175,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 field_names = st.sampled_from(
-    ["userId", "projectId", "token", "command", "changeFrameRate", "keys", "controls", "action", "actionType"]
+    ["userId", "projectId", "token", "visit", "command", "changeFrameRate", "keys", "controls", "action", "actionType"]
     + ["ack", "pong", "info", "frameId", "frameCount", "t"]
 )
 
@@ -195,3 +196,10 @@ def test_a_name_that_is_accepted_is_plain(user: str) -> None:
     if isinstance(answer, Hello):
         assert answer.user_id == user
         assert user.isascii() and "/" not in user and ".." not in user and user.isprintable()
+
+
+def test_the_rights_in_a_hello_are_for_version_2_alone() -> None:
+    text = '{"userId": "a", "token": "t", "visit": "v"}'
+    new, old = decode(text, v2=True, ui=frozenset()), decode(text, v2=False, ui=frozenset())
+    assert isinstance(new, Hello) and isinstance(old, Hello)
+    assert ((new.token, new.visit), (old.token, old.visit)) == (("t", "v"), (None, None))

@@ -156,6 +156,8 @@ test('a sentence for everything that can be wrong with a control', () => {
   assert.equal(wrong('rangeUnderflow', { type: 'number', min: '18' }), 'Please give a number from 18.');
   assert.equal(wrong('rangeOverflow', { type: 'date', max: '2026-01-31' }), 'Please give a date up to 2026-01-31.');
   assert.equal(wrong('patternMismatch', { title: 'Three letters.' }), 'Three letters.');
+  assert.equal(wrong('stepMismatch', { type: 'number', step: '' }), 'Please give a whole number.');
+  assert.equal(wrong('stepMismatch', { type: 'range', step: '5' }), 'Please give a number in steps of 5.');
   for (const what of ['typeMismatch', 'stepMismatch', 'tooShort', 'tooLong', 'patternMismatch', 'customError']) {
     assert.match(wrong(what, { title: '' }), /^Please .*\.$/, what);
   }

@@ -217,7 +217,7 @@ async def test_pages_from_elsewhere_may_not_connect(server: RunningServer) -> No
         await begin(client)
 
 
-async def test_more_participants_than_places_are_told_so(study) -> None:
+async def test_more_participants_than_places_wait_and_begin_by_themselves(study) -> None:
     config = study / "config.yml"
     config.write_text(config.read_text().replace("maxParticipants: 200", "maxParticipants: 2"))
     with serving(study) as server:
@@ -225,18 +225,11 @@ async def test_more_participants_than_places_are_told_so(study) -> None:
             await begin(one)
             await begin(two)
             await three.hello()
-            assert (await three.until("error"))["error"]["code"] == "full"
-            assert three.all("notice")[0]["text"]
-            assert await three.until_closed() == 4008
+            assert (await three.until("queue"))["queue"] == {"place": 1}
             await one.say(command="stop")
             await one.until_closed()
-            for _ in range(200):  # the place is free once the process has gone
-                async with join(server.ws) as four:
-                    await four.hello()
-                    if "welcome" in await four.receive():
-                        break
-            else:
-                raise AssertionError("the place that was left is not given to anybody")
+            assert not (await three.until("welcome"))["welcome"]["resumed"]
+            await three.until_frame()
 
 
 async def test_what_is_drawn_and_the_clock_are_in_the_record(server: RunningServer) -> None:

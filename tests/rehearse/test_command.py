@@ -1,11 +1,18 @@
 """``hippogym rehearse`` as a person runs it."""
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
 from hippogym.cli import main
+from hippogym.rehearse.capacity import predict
+from hippogym.rehearse.checks import data_checks, server_check, way_checks
+from hippogym.rehearse.command import add_arguments
+from hippogym.rehearse.confirming import Confirmation
+from hippogym.rehearse.evidence import Evidence
+from hippogym.rehearse.rehearsal import confirmed_check
 from tests.rehearse.rehearsed import quick_study
 from tests.servers import serving, write_study
 
@@ -70,3 +77,14 @@ def test_what_cannot_be_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.Cap
     assert "trial.game" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["rehearse", str(study), "--network", "fast"])
+
+
+def test_the_page_about_rehearsing_names_every_option_and_every_check() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    page = (Path(__file__).parent.parent.parent / "docs" / "rehearsing.md").read_text()
+    options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+    assert {option for option in options - {"--help"} if f"`{option}" not in page} == set()
+    made = [*way_checks([]), *data_checks([], Evidence(has_ledger=True, key=bytes(32))), server_check(0, []),
+            confirmed_check(Confirmation(predict([], 1)))]  # fmt: skip
+    assert {check.name for check in made if f"**{check.name}**" not in page} == set()

@@ -1,5 +1,7 @@
 """A game's pace as its frames tell it, and whether a prediction that is tried is told to be what it is."""
 
+from dataclasses import replace
+
 import pytest
 
 from hippogym.rehearse.capacity import Heard, Prediction, Window, predict
@@ -77,29 +79,51 @@ def rehearsed(cores_of_a_player: float) -> Prediction:
 async def test_a_true_prediction_holds_at_80_and_does_not_at_130_percent() -> None:
     machine = Machine(60)
     first = rehearsed(1 / 60)
-    last, tried = await confirm(first, 1, machine.play)
-    assert last.holds == first.holds == 54  # nine tenths of the core
-    assert [(one.playing, one.wanted, one.holds) for one in tried] == [(43, True, True), (70, False, False)]
-    assert all(one.is_as_predicted for one in tried)
+    found = await confirm(first, 1, machine.play)
+    assert found.is_true and found.prediction == first and first.holds == 54  # nine tenths of the core
+    assert [(one.playing, one.wanted, one.holds) for one in found.tried] == [(43, True, True), (70, False, False)]
+    assert all(one.is_as_predicted for one in found.tried)
 
 
 async def test_a_prediction_that_was_too_low_is_made_anew_from_the_larger_crowd() -> None:
     machine = Machine(60)
     low = rehearsed(2 / 60)
     assert low.holds == 27
-    last, tried = await confirm(low, 1, machine.play)
-    assert last.holds == 54 and machine.tried == [22, 43, 70]
-    assert all(one.is_as_predicted for one in tried)
+    found = await confirm(low, 1, machine.play)
+    assert found.is_true and found.prediction.holds == 54 and machine.tried == [22, 43, 70]
 
 
-async def test_a_prediction_that_was_too_high_is_said_to_be_wrong() -> None:
-    _, tried = await confirm(rehearsed(1 / 60), 1, Machine(20).play)
-    assert [one.is_as_predicted for one in tried] == [False]
+async def test_where_more_hold_than_was_thought_larger_crowds_are_tried_until_one_does_not() -> None:
+    class Yielding(Machine):
+        """Others make room for whoever comes, so that it always looks full."""
+
+        async def play(self, size: int) -> Window:
+            return replace(await super().play(size), others_s=max(0.0, 20.0 - 20.0 * size / self.limit))
+
+    machine = Yielding(30)
+    low = rehearsed(1 / 30)
+    found = await confirm(replace(low, holds=10), 1, machine.play)
+    said = found.prediction.holds or 0
+    assert found.is_true and 30 / 1.3 <= said <= 30 / 0.8
+    assert not found.tried[-1].holds and found.tried[-1].playing <= round(1.3 * said)
+
+
+@pytest.mark.parametrize("limit", [2, 7, 20, 40])
+async def test_a_prediction_that_was_too_high_is_brought_down_until_it_is_true(limit: int) -> None:
+    found = await confirm(rehearsed(1 / 60), 1, Machine(limit).play)
+    assert not found.tried[0].is_as_predicted or limit == 40
+    assert found.is_true and limit / 1.4 <= (found.prediction.holds or 0) <= limit / 0.7
 
 
 async def test_a_crowd_that_did_not_all_come_into_play_does_not_hold() -> None:
     async def play(size: int) -> Window:
         return Window(20.0, size - 1, everybody(size - 1, 1.0, 20.0), 20.0 * size, 0, 0.0, 0.1, 0.0)
 
-    _, tried = await confirm(rehearsed(1 / 60), 1, play)
-    assert [(one.holds, one.slowest) for one in tried] == [(False, 0.0)]
+    found = await confirm(rehearsed(1 / 60), 1, play)
+    assert not any(one.holds or one.slowest for one in found.tried)
+    assert not found.is_true and found.prediction.holds is None
+
+
+async def test_where_nothing_was_predicted_nothing_is_tried() -> None:
+    found = await confirm(predict([], 1), 1, Machine(5).play)
+    assert (found.tried, found.is_true) == ([], False)

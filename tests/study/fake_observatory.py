@@ -24,6 +24,7 @@ from hippogym.pages.routes import PageSettings, page_routes
 TOKEN = "a-token-only-for-these-tests-0123456789"
 HEADER = struct.Struct("!BBHIIIQHHHH")
 PATIENCE_S = 20.0
+SINCE_S = time.time() - 4000
 OVERVIEW: dict[str, Any] = {
     "steps": [
         {"name": "consent", "title": "Consent", "kind": "page", "reached": 48, "here": 1, "left": 3, "medianS": 41.0},
@@ -34,6 +35,12 @@ OVERVIEW: dict[str, Any] = {
     ],
     "outcomes": {"complete": 23, "failedCheck": 4, "withdrew": 2, "fault": 1},
     "visits": {"total": 48, "live": 14, "abandoned": 4, "preview": 3},
+    "there": [
+        {"visit": "v3", "user": "participant-04", "step": "game", "condition": "no advice", "since_s": SINCE_S,
+         "preview": False},
+        {"visit": "v90", "user": "participant-90", "step": "survey", "condition": "advice", "since_s": SINCE_S,
+         "preview": True},
+    ],
     "conditions": [
         {"name": "advice", "weight": 1, "quota": 20, "complete": 12, "live": 5, "returned": 2},
         {"name": "no advice", "weight": 1, "quota": 20, "complete": 11, "live": 6, "returned": 1},

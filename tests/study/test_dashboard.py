@@ -198,11 +198,11 @@ async def test_the_mirror_shows_one_session_at_a_time_and_stops_when_nobody_look
         await researcher.until_frames(5)
         assert researcher.frames == sorted(researcher.frames)
         assert desk.observatory.watchers == 1
-        before = len(researcher.packets)
         assert await researcher.ask(watch=SECOND) is None
+        after = len(researcher.packets)
         researcher.begin_counting()
         await researcher.until_frames(3)
-        assert 1 in researcher.frames[before:], "it began again with the other one's frames"
+        assert researcher.frames[after] == 1, "after the answer comes the other one's first frame, and nothing older"
         await until(lambda: desk.observatory.watchers == 1)
         assert await researcher.ask(watch=None) is None
         await until(lambda: desk.observatory.watchers == 0)

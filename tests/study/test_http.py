@@ -144,6 +144,15 @@ def test_half_characters_and_large_files_survive(person, server):
     assert (row["answers"]["text"], row["answers"]["file"]) == (given["text"], given["file"])
 
 
+def test_half_characters_come_back_with_the_next_try(person):
+    someone = person()
+    someone.arrive()
+    someone.submit(NEW)
+    body = json.dumps({"stamp": someone.view["stamp"], "answers": {"sum": "\ud83d"}}).encode()
+    sent = someone.client.post("/study/answer", content=body, headers=someone.headers)
+    assert (sent.status_code, sent.json()["view"]["answers"]) == (200, {"sum": "\ud83d"})
+
+
 @pytest.mark.parametrize(
     "answers",
     [{"radio": "c"}, {"radio": ["a"]}, {"several": "x"}, {"several": ["z"]}, {"number": "many"}, {"number": "201"},

@@ -229,6 +229,14 @@ def test_a_made_up_code_is_told_and_the_exit_code_says_so(study, capsys):
     assert "real" in out.splitlines()[1]
 
 
+def test_a_code_that_everybody_is_shown_is_told_and_proves_nothing(study, capsys):
+    keep_visits(
+        study[0] / "Trials", *(made_visit(f"f{n}", prolific(f"f{n}"), "fault", code="SORRY-1") for n in range(2))
+    )
+    code, out, _ = hippogym(capsys, study[0], "code", "verify", " sorry-1 ")
+    assert (code, out) == (1, " sorry-1 : not signed, but shown to 2 participants: it can be passed on\n")
+
+
 def test_codes_can_come_from_standard_input(study, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{study[1][0]}\n\nnonsense\x1b[31m\n"))
     code, out, _ = hippogym(capsys, study[0], "code", "verify", "-")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.study.visiting import WAY, Servers, Visitor, compare, new_visitor, together
+from tests.study.visiting import FAILURES, WAY, Servers, Visitor, compare, must, new_visitor, together
 
 TEXTS = st.text(st.characters(), max_size=20)
 ANSWERS = st.fixed_dictionaries(
@@ -45,6 +45,7 @@ class Visits(RuleBasedStateMachine):
     servers: ClassVar[Servers]
     visits: ClassVar[int] = 0
     most_kills: ClassVar[int] = 10**9
+    crowd: ClassVar[int] = 1  # how many come when one is said to
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,13 +56,13 @@ class Visits(RuleBasedStateMachine):
 
     @initialize(count=st.integers(1, 12))
     def people_arrive(self, count: int) -> None:
-        for _ in range(count):
+        for _ in range(count * self.crowd):
             Visits.visits += 1
             someone = new_visitor(self.servers.running.url, f"visitor {Visits.visits}")
             self.people.append(someone)
             someone.arrive()
 
-    @precondition(lambda self: len(self.people) < 24)
+    @precondition(lambda self: len(self.people) < 24 * self.crowd)
     @rule(count=st.integers(1, 4))
     def more_arrive(self, count: int) -> None:
         self.people_arrive(count)
@@ -108,7 +109,7 @@ class Visits(RuleBasedStateMachine):
             ]
             told = [each.result() for each in asked]
         kept = [answer.status_code == 200 and not answer.json()["repeated"] for answer in told]
-        assert kept.count(True) <= 1, "one showing was answered twice"
+        must(kept.count(True) <= 1, "one showing was answered twice")
         for answers, answer in sorted(
             zip(both, told, strict=True), key=lambda pair: kept[told.index(pair[1])], reverse=True
         ):
@@ -181,21 +182,26 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     found.close()
 
 
-def run(servers: Servers, examples: int, steps: int, kills: int) -> None:
-    Visits.servers, Visits.visits, Visits.most_kills = servers, 0, servers.killed + kills
-    run_state_machine_as_test(
-        Visits,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a server that was killed is not shrunk
-            suppress_health_check=list(HealthCheck),
-        ),
+def run(servers: Servers, examples: int, steps: int, kills: int, crowd: int = 1) -> None:
+    """Ends with an AssertionError that says what was wrong, and what the server's log says."""
+    Visits.servers, Visits.most_kills, Visits.crowd = servers, servers.killed + kills, crowd
+    asked = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],  # a server that was killed is not shrunk
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
+    FAILURES.clear()
+    try:
+        run_state_machine_as_test(Visits, settings=asked)
+    except BaseException as problem:
+        raise AssertionError(f"{FAILURES[:1]} {servers.running.log[-2000:]}") from problem
 
 
 def test_every_acknowledged_answer_is_stored_once_and_nobody_skips_or_repeats_a_step(servers):
+    Visits.visits = 0
     run(servers, examples=8, steps=25, kills=2)
     assert Visits.visits >= 30
 
@@ -203,7 +209,6 @@ def test_every_acknowledged_answer_is_stored_once_and_nobody_skips_or_repeats_a_
 @pytest.mark.long
 @pytest.mark.timeout(6 * 3600)
 def test_ten_thousand_visits(servers):
-    seen = 0
-    while seen < 10_000:
-        run(servers, examples=100, steps=50, kills=40)
-        seen += Visits.visits
+    Visits.visits = 0
+    while Visits.visits < 10_000:
+        run(servers, examples=25, steps=50, kills=12, crowd=5)

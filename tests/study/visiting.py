@@ -41,6 +41,16 @@ NO_TLS = ssl.create_default_context()  # making one takes longer than a visit
 _ADDRESSES = itertools.count(2)
 
 
+FAILURES: list[str] = []  # what was wrong, in words: a server that was killed does not do it again when asked to
+
+
+def must(fine: bool, what: str) -> None:
+    """What has to be so."""
+    if not fine:
+        FAILURES.append(what)
+        raise AssertionError(what)
+
+
 class Servers:
     """One server after the other for the same study, as they are killed."""
 
@@ -69,17 +79,19 @@ class Servers:
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
-    def rows(self, visits: set[str]) -> list[dict[str, Any]]:
-        """The answers of these visits, as the ledger has them."""
-        with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
-            found = database.execute("SELECT visit, document FROM answers ORDER BY n").fetchall()
-        return [{"visit": visit, **json.loads(text)} for visit, text in found if visit in visits]
+    def rows(self, visit: str) -> list[dict[str, Any]]:
+        """The answers of a visit, as the ledger has them."""
+        return self._ask("SELECT document FROM answers WHERE visit = ? ORDER BY n", visit)
 
-    def visits(self) -> dict[str, dict[str, Any]]:
-        """Every visit, by its user."""
+    def visit(self, user: str) -> dict[str, Any] | None:
+        """The visit of a user; there must not be two."""
+        found = self._ask("SELECT document FROM visits WHERE user = ?", user)
+        must(len(found) <= 1, f"{len(found)} visits of one browser")
+        return found[0] if found else None
+
+    def _ask(self, query: str, value: str) -> list[dict[str, Any]]:
         with contextlib.closing(sqlite3.connect(self.running.records / FILE)) as database:
-            documents = [json.loads(text) for (text,) in database.execute("SELECT document FROM visits")]
-        return {visit["user"]: visit for visit in documents}
+            return [json.loads(text) for (text,) in database.execute(query, (value,))]
 
     def close(self) -> None:
         self._stack.close()
@@ -103,22 +115,23 @@ class Visitor:
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.client.request(method, path, json=body, headers=headers)
+        content = None if body is None else json.dumps(body).encode()  # ASCII, as half characters cannot be UTF-8
+        return self.client.request(method, path, content=content, headers=headers)
 
     def arrive(self, tab: int = 0) -> None:
         """Open the link, or load the page again."""
         answer = self.ask("POST", "/study/arrive", {"link": {"userId": self.user}})
         if answer.status_code == 503:
             return
-        assert answer.status_code == 200, answer.text
+        must(answer.status_code == 200, answer.text)
         told = answer.json()
-        assert self.token in (None, told["token"])
+        must(self.token in (None, told["token"]), "another token")
         self.token = told["token"]
         self._see(tab, told["view"])
 
     def look(self, tab: int) -> None:
         answer = self.ask("GET", "/study/now")
-        assert answer.status_code == 200, answer.text
+        must(answer.status_code == 200, answer.text)
         self._see(tab, answer.json()["view"])
 
     def submit(self, tab: int, answers: dict[str, Any]) -> None:
@@ -141,10 +154,10 @@ class Visitor:
         """What the server says to an answer."""
         if answer.status_code in (422, 503):
             return
-        assert answer.status_code == 200, answer.text
+        must(answer.status_code == 200, answer.text)
         if not answer.json()["repeated"]:
-            assert stamp not in self.acknowledged, "the same showing was answered twice"
-            assert name == WAY[self.at], "an answer to a page that is not the current one"
+            must(stamp not in self.acknowledged, "the same showing was answered twice")
+            must(name == WAY[self.at], f"an answer to {name}, and {WAY[self.at]} is due")
             self.acknowledged[stamp] = name, answers
             self.unsure.pop(stamp, None)
             self.at += moves
@@ -154,8 +167,8 @@ class Visitor:
         """A view has come; it must be of the current step, wherever it was asked for."""
         if view["name"] != WAY[self.at] or self._must_be_over(view):
             self._find_out(view)
-        assert view["name"] == WAY[self.at], f"{view['name']} is shown, and {WAY[self.at]} is due"
-        assert (view["kind"] == "end") == (self.at == len(WAY) - 1)
+        must(view["name"] == WAY[self.at], f"{view['name']} is shown, and {WAY[self.at]} is due: {self}")
+        must((view["kind"] == "end") == (self.at == len(WAY) - 1), f"{view['kind']} at {view['name']}")
         self.tabs[tab] = view
 
     def _must_be_over(self, view: dict[str, Any]) -> bool:
@@ -182,26 +195,30 @@ def new_visitor(url: str, user: str) -> Visitor:
 
 def compare(servers: Servers, visitors: list[Visitor]) -> None:
     """Every acknowledged answer is stored once, as it was given, and nobody has skipped or repeated a step."""
-    visits = servers.visits()
-    by_visit = {visits[visitor.user]["id"]: visitor for visitor in visitors if visitor.user in visits}
-    rows = servers.rows(set(by_visit))
-    twice = [stamp for stamp, n in Counter((row["visit"], row["stamp"]) for row in rows).items() if n > 1]
-    assert not twice
-    for visit, visitor in by_visit.items():
-        mine = [row for row in rows if row["visit"] == visit]
-        given = {row["stamp"]: (row["step"], row["answers"]) for row in mine}
-        for stamp, (step, answers) in visitor.acknowledged.items():
-            assert given.pop(stamp) == (step, complete(step, answers))
-        for stamp, (step, answers) in given.items():
-            name, unsure, _ = visitor.unsure[stamp]
-            assert (step, answers) == (name, complete(name, unsure)), "nobody has sent this"
-        steps = [row["step"] for row in mine]
-        assert steps == sorted(steps, key=WAY.index), "the way was walked in its order"
-        tries = Counter(steps)
-        assert all(n == 1 for step, n in tries.items() if step != "quiz"), "and no step twice"
-        assert [row["right"] for row in mine if row["step"] == "quiz"][:-1].count(True) == 0
-        missing = set(WAY[: WAY.index(visits[visitor.user]["step"])]) - set(steps)
-        assert not missing, f"these were skipped: {missing}"
+    for visitor in visitors:
+        visit = servers.visit(visitor.user)
+        if visit is not None:
+            compare_one(visit, servers.rows(visit["id"]), visitor)
+
+
+def compare_one(visit: dict[str, Any], rows: list[dict[str, Any]], visitor: Visitor) -> None:
+    """The same for one visit."""
+    twice = [stamp for stamp, n in Counter(row["stamp"] for row in rows).items() if n > 1]
+    must(not twice, f"stored twice: {twice}")
+    given = {row["stamp"]: (row["step"], row["answers"]) for row in rows}
+    for stamp, (step, answers) in visitor.acknowledged.items():
+        kept, sent = given.pop(stamp, None), (step, complete(step, answers))
+        must(kept == sent, f"{kept} is kept, {sent} was acknowledged")
+    for stamp, (step, answers) in given.items():
+        name, unsure, _ = visitor.unsure.get(stamp, ("", {}, False))
+        must((step, answers) == (name, complete(name, unsure)), f"nobody has sent {answers} to {step}")
+    steps = [row["step"] for row in rows]
+    must(steps == sorted(steps, key=WAY.index), f"not in the order of the way: {steps}")
+    must(all(n == 1 for step, n in Counter(steps).items() if step != "quiz"), f"a step twice: {steps}")
+    right = [row["right"] for row in rows if row["step"] == "quiz"]
+    must(True not in right[:-1], f"another try after a right one: {right}")
+    missing = set(WAY[: WAY.index(visit["step"])]) - set(steps)
+    must(not missing, f"these were skipped: {missing}")
 
 
 def complete(step: str, answers: dict[str, Any]) -> dict[str, Any]:

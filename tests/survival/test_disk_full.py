@@ -196,6 +196,8 @@ async def test_what_still_fits_is_kept_when_somebody_stops(study: Path, disk: Di
     assert end["hippogym"]["ticks"] == of_kind(entries, "tick")[-1]["hippogym"]["tick"] + 1
     said = [one["message"].get("info") or one["message"].get("command") for one in inputs(entries)[1:]]
     assert said == ["start", "last words", "stop", "after it"]
+    sent = [one["frame"] for entry in entries for one in entry["hippogym"]["sent"]]
+    assert sent == [seen.frame for seen in client.frames], "what the tick without room was to tell is told by the end"
 
 
 async def test_sigterm_ends_the_pause_and_everybody_is_told(study: Path, disk: Disk) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from hippogym.data.delivery import Delivery
-from hippogym.data.records_scan import RecordsScan
+from hippogym.data.records_scan import Record, RecordsScan
 from hippogym.data.spool import Spool
 from hippogym.data.storage.s3 import S3Storage
 from hippogym.errors import StorageError
@@ -129,6 +129,22 @@ def test_the_parts_of_a_running_record_are_the_record(records, s3, store, bucket
     end(trial)
     deliver(records, s3)
     assert store.objects(bucket) == expected(records)
+
+
+def test_a_part_that_arrived_unnoticed_is_the_same_part_after_a_restart(records, s3, store, bucket, proxy):
+    """Its end was known before it was put; else it would be cut anew, longer, under a name that is taken."""
+    trial = begin(records, "trial-1")
+    proxy.plan = only(1, "answer lost")
+    spool = Spool(records)
+    spool.open()
+    with pytest.raises(StorageError):
+        Delivery(records, spool, s3, "study").send_part(Record("trial-1", "episode_0000"))
+    assert [(method, fault) for method, _, fault in proxy.seen] == [("HEAD", None), ("PUT", "answer lost")]
+    assert parts(store.objects(bucket), "trial-1") == running(records, "trial-1")
+    play(trial, 2)
+    deliver(records, s3)
+    assert parts(store.objects(bucket), "trial-1") == running(records, "trial-1")
+    trial.close()
 
 
 def test_parts_end_where_entries_end_and_after_four_mebibytes(records, s3, store, bucket, proxy):

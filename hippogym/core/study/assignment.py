@@ -3,8 +3,9 @@
 Arms are kept even over those who completed and those who take part (*live*). Who breaks off is only found out after a
 while, and may yet come back. So the place stays theirs, marked *absent*, until a newcomer needs it; then it is given
 back and taken over in one step. Hence arms of equal weight differ by at most one place, whenever one looks and however
-many leave; newcomers go first where most have left; and who comes back early enough has lost nothing. (Of the people
-who are really there, nobody can promise as much: three who leave one arm together are missed until three have come.)
+many leave; newcomers go first where most have left; and who comes back early enough has lost nothing. Who comes back
+too late goes on in the arm that they have seen: one more there, which newcomers make up for. (Of the people who are
+really there, nobody can promise as much: three who leave one arm together are missed until three have come.)
 
 Each step is an entry of the log, a plain dict: ``n`` (in its factor, from 0), ``t_s``, ``visit``, ``factor``, ``arm``,
 ``event``, ``reason``. A decision rests on nothing else, so ``replay`` comes to the same arms.

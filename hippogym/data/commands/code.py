@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     key = existing_key(folder)
     visits = all_visits(folder) if (folder / FILE).exists() else []
     by_signs = {visit_signs(key, visit["id"]): visit for visit in visits}
+    fixed = Counter(visit["code"].strip().lower() for visit in visits if visit["code"] is not None)
     forged = 0
     for typed in _typed(arguments.codes):
         told = told_of(key, typed, by_signs)
         forged += told is None
-        sys.stdout.write(f"{harmless(typed, 80)}: {told or 'not a code of this study'}\n")
+        sys.stdout.write(f"{harmless(typed, 80)}: {told or _unsigned(fixed[typed.strip().lower()])}\n")
     return 1 if forged else 0
 
 
@@ -49,6 +51,12 @@ def told_of(key: bytes, typed: str, by_signs: Mapping[str, Visit]) -> str | None
     told += [f"began {_time(visit['created_s'])}"]
     told += [f"ended {_time(visit['ended_s'])}"] if visit["ended_s"] is not None else []
     return ", ".join(told)
+
+
+def _unsigned(given: int) -> str:
+    """What is to be said of a text that is not signed. given: how many were shown the very same."""
+    people = "one participant" if given == 1 else f"{given} participants"
+    return f"not signed, but shown to {people}: it can be passed on" if given else "not a code of this study"
 
 
 def _typed(codes: Iterable[str]) -> Iterable[str]:

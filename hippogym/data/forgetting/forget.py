@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hippogym.data.forgetting.person import Person, Place
 from hippogym.data.forgetting.places import places, trials_of
-from hippogym.data.forgetting.search import Findings, search
+from hippogym.data.forgetting.search import Findings, merged, search
+from hippogym.data.forgetting.visits import labels_of
 from hippogym.data.storage import Storage
 from hippogym.errors import RecordError
 
@@ -21,9 +22,12 @@ _LOCK = ".lock"
 
 @dataclass
 class Plan:
-    """What is known of a participant: the lines of each place that has something. They name trials, not the person."""
+    """What is known of a participant: the lines of each place that has something. They name trials, not the person.
 
-    person: Person
+    persons: one, or several labels of those whose link has the name.
+    """
+
+    persons: list[Person]
     found: dict[str, list[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -42,6 +46,7 @@ class Forgetting:
             raise RecordError("nobody has an empty name")
         self._study, self._records, self._stores, self._name = study, records, stores, name
         self._places: list[Place] = places(records, project, stores)
+        self._names = [name]
         self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "Forgetting":
@@ -53,25 +58,29 @@ class Forgetting:
 
     def plan(self) -> Plan:
         """What there is. Nothing is changed."""
-        plan = Plan(Person(self._name, trials_of(self._records, self._name)))
+        names = self._names = [self._name, *labels_of(self._records, self._name)]
+        plan = Plan([Person(name, trials_of(self._records, name)) for name in names])
         for place in self._places:
-            if lines := place.find(plan.person):
-                plan.found.setdefault(place.title, []).extend(lines)
+            lines = [line for person in plan.persons for line in place.find(person)]
+            if lines:
+                plan.found.setdefault(place.title, []).extend(dict.fromkeys(lines))
         return plan
 
     def remove(self, plan: Plan) -> dict[str, int]:
         """Remove it all, and leave a tombstone; returns how much of what. After HippoError or OSError: try again."""
         removed: dict[str, int] = {}
         for place in self._places:
-            removed[place.title] = removed.get(place.title, 0) + place.remove(plan.person)
+            for person in plan.persons:
+                removed[place.title] = removed.get(place.title, 0) + place.remove(person)
         if any(removed.values()):
             _leave_tombstone(self._records, removed)
         return removed
 
     def prove(self, watch: Callable[[int], None] = lambda size: None) -> Findings:
-        """Search every byte of the study, and of the records where they are kept elsewhere."""
+        """Search every byte of the study, and of records that are kept elsewhere, for every name of theirs."""
         inside = self._records.resolve().is_relative_to(self._study.resolve())
-        return search([self._study] if inside else [self._study, self._records], self._name, watch)
+        folders = [self._study] if inside else [self._study, self._records]
+        return merged([search(folders, name, watch) for name in self._names])
 
 
 def _leave_tombstone(records: Path, removed: dict[str, int]) -> None:

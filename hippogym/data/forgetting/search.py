@@ -75,6 +75,18 @@ def search(folders: list[Path], name: str, watch: Callable[[int], None] = lambda
     return found
 
 
+def merged(every: list[Findings]) -> Findings:
+    """What was found when several names were looked for in the same folders."""
+    both = Findings(files=every[0].files, bytes=every[0].bytes)
+    for one in every:
+        for mine, theirs in ((both.certain, one.certain), (both.possible, one.possible)):
+            for path, count in theirs.items():
+                mine[path] = mine.get(path, 0) + count
+        for paths, more in ((both.names, one.names), (both.unread, one.unread), (both.compressed, one.compressed)):
+            paths.extend(path for path in more if path not in paths)
+    return both
+
+
 def holds(path: Path, name: str) -> bool:
     """Whether a file holds the name, alone or as a part of another. OSError where it cannot be read."""
     found = Findings()

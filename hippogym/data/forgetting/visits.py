@@ -27,12 +27,12 @@ class Visits:
 
     def find(self, person: Person) -> list[str]:
         """RecordError where they are taking part just now."""
-        with self._ledger() as ledger:
+        with self.ledger() as ledger:
             return [f"visit {held.visit['id']} in {self._path}" for held in _of(ledger, person.name)] if ledger else []
 
     def remove(self, person: Person) -> int:
         """The log of assignments stays: it names visits, and a visit that is no more names nobody."""
-        with self._ledger() as ledger:
+        with self.ledger() as ledger:
             if ledger is None:
                 return 0
             with ledger.writing():
@@ -44,7 +44,8 @@ class Visits:
         return len(found)
 
     @contextmanager
-    def _ledger(self) -> Iterator[SqliteLedger | None]:
+    def ledger(self) -> Iterator[SqliteLedger | None]:
+        """The ledger, where there is one."""
         if not self._path.is_file():
             yield None
             return
@@ -76,9 +77,18 @@ class UsersFiles:
         return [self._records / FOLDER / f"{stem}{SUFFIX}", note_of(self._records, stem)]
 
 
+def labels_of(records: Path, name: str) -> list[str]:
+    """The labels of those whose link has this name in it, such as a recruiting site's number of their session."""
+    with Visits(records).ledger() as ledger:
+        if ledger is None:
+            return []
+        visits = [held.visit for held in ledger.all()]
+    return sorted({v["user"] for v in visits if name in v["link"].values() and v["user"] not in (None, name)})
+
+
 def _of(ledger: SqliteLedger, name: str) -> list[Held]:
-    """The visits under a name, and those whose link has it. RecordError where one is under way."""
-    found = [held for held in ledger.all() if held.visit["user"] == name or name in held.visit["link"].values()]
+    """The visits under a name. RecordError where one is under way."""
+    found = list(ledger.by_user(name))
     for held in found:
         if not is_over(held.visit) and time.time() - held.visit["seen_s"] < JUST_NOW_S:
             raise RecordError("this participant is taking part now; wait two minutes after they have left, then try "

@@ -14,7 +14,7 @@ export class Answers {
     if (!this.#changed.is(answers)) return;
     const body = byId('answers-body');
     body.replaceChildren();
-    if (!answers.length) {
+    if (!answers.some((question) => question.n > 0)) {
       body.append(make('p', { class: 'nothing' }, 'No answers yet.'));
       return;
     }

@@ -10,11 +10,11 @@ const COLUMNS = [
   ['status', 'State', (person) => stateName(person)],
   ['episode', 'Episode', (person) => episode(person)],
   ['return', 'Return', (person) => score(person.score)],
-  ['fps', 'Rate', (person) => `${number(person.fps, 0)} fps`, tooSlow],
-  ['trip', 'Round trip', (person) => `${number(person.rttMs)} ms`, (person) => (person.rttMs ?? 0) > 400],
+  ['fps', 'Rate', (person) => withUnit(person.fps, 'fps'), tooSlow],
+  ['trip', 'Round trip', (person) => withUnit(person.rttMs, 'ms'), (person) => (person.rttMs ?? 0) > 400],
   ['skipped', 'Skipped', (person) => number(person.skipped)],
-  ['feedback', 'Feedback', (person) => `+${number(person.good ?? 0)} −${number(person.bad ?? 0)}`],
-  ['errors', 'Errors', (person) => number(person.errors ?? 0), (person) => (person.errors ?? 0) > 0],
+  ['feedback', 'Feedback', (person) => (person.state === null ? UNKNOWN : `+${number(person.good ?? 0)} −${number(person.bad ?? 0)}`)],
+  ['errors', 'Errors', (person) => number(person.errors), (person) => (person.errors ?? 0) > 0],
   ['since', 'Here for', (person, nowS) => duration(nowS - person.since_s)],
 ];
 
@@ -28,11 +28,15 @@ const STATES = {
   ending: 'ending',
 };
 
+function withUnit(value, unit) {
+  return typeof value === 'number' ? `${number(value)} ${unit}` : UNKNOWN;
+}
+
 /** What a session's state is called; who has no connection is away. */
 export function stateName(person) {
   if (!person.connected) return 'away';
   if (person.onHold) return 'held by you';
-  return STATES[person.state] ?? person.state ?? UNKNOWN;
+  return person.state === null ? 'on a page' : (STATES[person.state] ?? person.state);
 }
 
 /** The state as the house style knows it, for its dot. */
@@ -69,7 +73,7 @@ export class People {
     none.hidden = listed.length > 0;
     byId('people-table').hidden = !listed.length;
     if (desk.trouble) setText(none, desk.trouble);
-    else setText(none, desk.people.size ? 'Nobody here fits.' : 'Nobody is here yet. Who comes appears by itself.');
+    else setText(none, desk.everybody().length ? 'Nobody here fits.' : 'Nobody is here yet. Who comes appears by itself.');
     const seen = new Set();
     let place = this.#body.firstElementChild;
     for (const person of listed) {
@@ -111,8 +115,9 @@ export class People {
 
   #write(row, person, desk, chosen) {
     setText(row.name, person.user ?? person.trial);
-    setText(row.about, [person.step, person.condition].filter(Boolean).join(' · '));
-    setAttribute(row.name, 'aria-label', `Watch ${person.user ?? person.trial}`);
+    setText(row.about, [person.step, person.condition, person.preview ? 'preview' : null].filter(Boolean).join(' · '));
+    row.name.disabled = person.state === null;
+    setAttribute(row.name, 'aria-label', person.state === null ? null : `Watch ${person.user ?? person.trial}`);
     COLUMNS.forEach(([kind, , write, worries], index) => {
       const { value } = row.cells[index];
       setText(value, write(person, desk.nowS));

@@ -73,10 +73,18 @@ export class Desk {
     }
   }
 
+  /** Everybody: who is in a game, and who is on a page of the study; the latter have no `state`, and nothing to watch. */
+  everybody() {
+    const playing = [...this.people.values()];
+    const visits = new Set(playing.map((person) => person.visit));
+    const reading = (this.study?.there ?? []).filter((one) => !visits.has(one.visit));
+    return [...playing, ...reading.map((one) => ({ ...one, trial: `visit-${one.visit}`, state: null, connected: true }))];
+  }
+
   /** Participants in the wanted order, those whose facts hold the text. */
   listed(order, text = '') {
     const wanted = text.trim().toLowerCase();
-    const persons = [...this.people.values()].filter((person) => !wanted || holds(person, wanted));
+    const persons = this.everybody().filter((person) => !wanted || holds(person, wanted));
     return persons.sort((a, b) => compare(a, b, order) || compare(a, b, 'since'));
   }
 }
@@ -99,7 +107,7 @@ export function inTrouble(person) {
 
 /** Playing at less than four fifths of the wanted rate. */
 export function tooSlow(person) {
-  return person.state === 'playing' && !person.onHold && person.fps !== null && person.fps < 0.8 * (person.rate ?? 0);
+  return person.state === 'playing' && !person.onHold && typeof person.fps === 'number' && person.fps < 0.8 * (person.rate ?? 0);
 }
 
 function compare(a, b, order) {

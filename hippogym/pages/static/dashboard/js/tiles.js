@@ -6,7 +6,7 @@ import { count, number } from './words.js';
 
 /** [id, what it is, its unit, which field of a pulse, whether the area below is filled] */
 const TILES = [
-  ['here', 'Here now', '', 'here', true],
+  ['here', 'In the game', '', 'here', true],
   ['rate', 'Frames a second', 'fps', 'fps', false],
   ['trip', 'Round trip', 'ms', 'rttMs', false],
   ['skipped', 'Frames skipped', 'a second', 'skipped', true],
@@ -36,8 +36,10 @@ export class Tiles {
     const newest = desk.pulse.at(-1) ?? {};
     const good = sum(people, 'good');
     const bad = sum(people, 'bad');
+    const reading = desk.everybody().length - people.length;
     this.#say('here', number(people.length), desk.hello.places ? `of ${count(desk.hello.places, 'place')}` : '', [
       `${playing.length} playing`,
+      reading ? `${number(reading)} on pages` : '',
       newest.waiting ? `${number(newest.waiting)} in line` : '',
       away ? `${away} away` : '',
     ]);

@@ -16,7 +16,7 @@ export function problemsIn(root) {
 }
 
 /** A sentence on the validity of a control; empty where all is well. */
-export function problemText({ type, validity, min, max, minLength, maxLength, title }) {
+export function problemText({ type, validity, min, max, step, minLength, maxLength, title }) {
   if (validity.valid) return '';
   if (validity.badInput) return NUMBER_KINDS.has(type) ? 'Please give a number.' : `Please give a ${type}.`;
   if (validity.valueMissing) return missingText(type);
@@ -24,11 +24,16 @@ export function problemText({ type, validity, min, max, minLength, maxLength, ti
   const what = NUMBER_KINDS.has(type) ? 'number' : type;
   if (validity.rangeUnderflow) return `Please give a ${what} from ${min}.`;
   if (validity.rangeOverflow) return `Please give a ${what} up to ${max}.`;
-  if (validity.stepMismatch) return NUMBER_KINDS.has(type) ? 'Please give a number without so many digits.' : `Please give another ${what}.`;
+  if (validity.stepMismatch) return stepText(what, step);
   if (validity.tooShort) return `Please use at least ${minLength} characters.`;
   if (validity.tooLong) return `Please use at most ${maxLength} characters.`;
   if (validity.patternMismatch) return title || 'Please write this in the form that is asked for.';
   return 'Please have another look at this.';
+}
+
+function stepText(what, step) {
+  if (what !== 'number') return `Please give another ${what}.`;
+  return step && step !== '1' ? `Please give a number in steps of ${step}.` : 'Please give a whole number.';
 }
 
 function missingText(type) {
