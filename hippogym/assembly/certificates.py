@@ -1,6 +1,9 @@
 """Where a server in production has its certificate from."""
 
+import atexit
 import logging
+import shutil
+import tempfile
 from pathlib import Path
 
 from hippogym.config import Study
@@ -20,7 +23,7 @@ def certificates_of(folder: Path, study: Study) -> Certificates:
     which the server may read them. Raises HippoError.
     """
     certificates = _found(folder, study)
-    certificates.context()  # also whether the key is that of the certificate, before anything is opened
+    certificates.check()
     if soon := certificates.warning():
         logger.warning("%s", soon)
     return certificates
@@ -35,7 +38,9 @@ def _found(folder: Path, study: Study) -> Certificates:
     ssl = project.ssl
     if not (project.useAWS and setup and setup.region and ssl.sslBucket and ssl.fullchain and ssl.privkey):
         return own
-    bucket = BucketCertificates(Aws(setup.region), ssl.sslBucket, ssl.fullchain, ssl.privkey)
+    kept = Path(tempfile.mkdtemp(prefix="hippo-tls-"))
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    bucket = BucketCertificates(Aws(setup.region), ssl.sslBucket, ssl.fullchain, ssl.privkey, kept)
     bucket.fetch()
     logger.info("certificates fetched from the bucket")
     return Certificates(bucket.folder, bucket.fetch)

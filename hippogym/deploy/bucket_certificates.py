@@ -5,10 +5,9 @@ So a study that runs for months needs no redeployment, and no image holds a priv
 
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,14 @@ LARGEST = 2**20
 
 @dataclass
 class BucketCertificates:
-    """fullchain and privkey are keys in the bucket. ``folder`` holds the two files, readable by this process's user."""
+    """fullchain and privkey are keys in the bucket. folder: for the two files, of this process's user alone."""
 
     aws: Aws
     bucket: str
     fullchain: str
     privkey: str
-    _place: tempfile.TemporaryDirectory[str] = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="hippo-tls-", ignore_cleanup_errors=True)
-    )
+    folder: Path
     _tags: tuple[str, str] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where ``fullchain.pem`` and ``privkey.pem`` are."""
-        return Path(self._place.name)
 
     def fetch(self) -> bool:
         """Fetch both where they are not what was fetched last; returns whether they are new.

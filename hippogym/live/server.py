@@ -112,14 +112,15 @@ class Server:
         asyncio.get_running_loop().set_exception_handler(LoopComplaints())
         context = self.certificates.context() if self.certificates else None
         web = QuietServer(self._config(context))
-        stop = asyncio.Event()
-        with self._signals(stop, context):
+        stop, look = asyncio.Event(), asyncio.Event()
+        with self._signals(stop, look, context):
             async with self.sessions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(web.serve([sock]))
-                tasks.create_task(self._fetch_certificates(stop, context))
+                tasks.create_task(self._fetch_certificates(stop, look, context))
                 await web.listening.wait()
                 self.ready(sock.getsockname()[1])
                 await stop.wait()
+                look.set()
                 stopping_since_s = time.monotonic()
                 logger.info("stopping: %d participants are here", self.sessions.count)
                 killed = await self.sessions.stop(STOP_WITHIN_S)
@@ -152,11 +153,18 @@ class Server:
         config.ssl = context
         return config
 
-    async def _fetch_certificates(self, stop: asyncio.Event, context: ssl.SSLContext | None) -> None:
-        """Until it is stopped: see from time to time whether there are newer ones, and use them."""
+    async def _fetch_certificates(
+        self, stop: asyncio.Event, look: asyncio.Event, context: ssl.SSLContext | None
+    ) -> None:
+        """Until it is stopped: see from time to time, and when ``look`` is set, whether there are newer ones."""
         if context is None or self.certificates is None or self.certificates.fetch is None:
             return
-        while not await _happens(stop, FETCH_EVERY_S):
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(look.wait(), FETCH_EVERY_S)
+            look.clear()
+            if stop.is_set():
+                return
             try:
                 if await asyncio.to_thread(self.certificates.fetch):
                     self._reload(context)
@@ -164,6 +172,10 @@ class Server:
                     logger.warning("%s", soon)
             except HippoError as problem:
                 logger.error("no newer certificates could be fetched, the old ones stay in use: %s", problem)
+
+    @property
+    def _fetches(self) -> bool:
+        return self.certificates is not None and self.certificates.fetch is not None
 
     def _reload(self, context: ssl.SSLContext) -> None:
         assert self.certificates is not None
@@ -174,7 +186,7 @@ class Server:
             logger.error("certificates not reloaded, the old ones stay in use: %s", problem)
 
     @contextlib.contextmanager
-    def _signals(self, stop: asyncio.Event, context: ssl.SSLContext | None) -> Iterator[None]:
+    def _signals(self, stop: asyncio.Event, look: asyncio.Event, context: ssl.SSLContext | None) -> Iterator[None]:
         loop = asyncio.get_running_loop()
 
         def asked_to_stop() -> None:
@@ -188,7 +200,7 @@ class Server:
 
         handlers = {signal.SIGINT: asked_to_stop, signal.SIGTERM: told_to_stop}
         if context is not None:
-            handlers[signal.SIGHUP] = lambda: self._reload(context)
+            handlers[signal.SIGHUP] = look.set if self._fetches else lambda: self._reload(context)
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:
@@ -196,14 +208,6 @@ class Server:
         finally:
             for number in handlers:
                 loop.remove_signal_handler(number)
-
-
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), within_s)
-    except TimeoutError:
-        return False
-    return True
 
 
 class QuietServer(uvicorn.Server):
