@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,6 +81,14 @@ def certificate(names: tuple[str, ...] = (f"*.{DOMAIN}",), days: float = 90) -> 
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return made.public_bytes(serialization.Encoding.PEM), private
+
+
+def make_root(folder: Path) -> Path:
+    """As much of HIPPO Gym's folder as its image is made of, and small."""
+    folder.mkdir()
+    for name in ("Dockerfile", ".dockerignore", "xvfb.sh", "communicator.py", "trial.py", "requirements.lock"):
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
 
 
 @dataclass
@@ -217,8 +226,10 @@ class Lab:
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         study = load_study(self.study)
+        root = self.study.parent / "hippo-gym"
+        root.is_dir() or make_root(root)
         aws = a_client(self.wire) if fresh else self.wire.aws
-        code = run(parser.parse_args(list(words)), study, ROOT, lambda: pages_of(study), self.engine, aws)
+        code = run(parser.parse_args(list(words)), study, root, lambda: pages_of(study), self.engine, aws)
         assert code == 0
         return self.calls
 
