@@ -33,7 +33,7 @@ DOCUMENTED_DEV = ("set -- python3 communicator.py\n", "set -- python3 communicat
 
 @contextmanager
 def changed(folder: Path, config: str | None = None) -> Iterator[None]:
-    """Meanwhile dev stands at the end of line 3 of xvfb.sh, as is documented; and perhaps there is another config.yml."""
+    """Meanwhile dev stands at the end of line 3 of xvfb.sh, as is documented; config: another config.yml."""
     before = {name: (folder / name).read_text() for name in ("xvfb.sh", "config.yml")}
     lines = before["xvfb.sh"].splitlines(keepends=True)
     lines[2] = lines[2].rstrip("\n") + " dev\n"
