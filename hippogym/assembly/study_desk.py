@@ -9,11 +9,13 @@ from starlette.routing import BaseRoute
 
 from hippogym.config import Study
 from hippogym.core.study.codes import make_code
+from hippogym.core.study.factors import factors_of
 from hippogym.core.study.way import build_way
 from hippogym.data.code_key import code_key
 from hippogym.data.ledger.keeper import LedgerThread
 from hippogym.data.ledger.sqlite import FILE
 from hippogym.data.users import UserFiles
+from hippogym.errors import StartError
 from hippogym.live.books import Books
 from hippogym.live.desk import Desk
 from hippogym.live.overview import Overview
@@ -61,6 +63,10 @@ def study_desk(study: Study, folder: Path, records: Path) -> Iterator[StudyDesk 
         yield None
         return
     files = read_step_files(folder / FOLDER, way.pages(), scripts=way.scripts)
+    try:
+        factors_of(settings, files.variants, seed=0)
+    except ValueError as problem:
+        raise StartError(f"Participants cannot be assigned: {problem}.") from problem
     key = code_key(records)
     books = Books(
         way,

@@ -35,7 +35,8 @@ class Verdict:
     """What was found out about one record.
 
     problems: sentences about what is not as it was written. remarks: what is worth knowing but no damage, such as a
-    torn tail that a repair cut off. verified: every entry had a checksum.
+    torn tail that a repair cut off. verified: every entry had a checksum. episodes_before: those that the participant
+    had played in an earlier trial of the same game.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Verdict:
     bytes: int = 0
     sha256: str = ""
     trial: str | None = None
+    episodes_before: int = 0
 
     @property
     def good(self) -> bool:
@@ -134,6 +136,8 @@ class _Story:
         kind, tick = ours.get("kind"), ours.get("tick")
         if kind == "reset":
             self._episode, self._tick = ours.get("episode"), 0
+            if type(before := ours.get("episodes_before")) is int:
+                self._verdict.episodes_before = before
         elif kind == "tick":
             self._verdict.ticks += 1
             if tick != self._tick + 1 or ours.get("episode") != self._episode:
@@ -227,7 +231,8 @@ def _look_at_order(found: Found, verdict: Verdict, episodes: dict[str, int]) -> 
     trial = found.name.removesuffix(found.file) + (known["trial"] or "")
     if trial not in episodes:
         episodes.clear()
-        episodes[trial] = -1 if trial else number - 1  # of a single file's neighbours nothing was asked
+        # Of a single file's neighbours nothing was asked.
+        episodes[trial] = max(0, verdict.episodes_before) - 1 if trial else number - 1
     gone = range(episodes[trial] + 1, number)
     if len(gone) == 1:
         verdict.problems.append(f"the record of the episode before it ({gone[0]}) is not there")

@@ -58,7 +58,10 @@ class Books:
         self._allocation = None
 
     def open(self, ledger: LedgerBook, new_seed: int, now_s: float) -> int:
-        """The server starts: trials that ran when it was killed are lost. Returns how many there were."""
+        """The server starts: trials that ran when it was killed are lost, and the study may be another one.
+
+        Returns how many trials there were.
+        """
         if ledger.meta(SEED) is None:
             ledger.set_meta(SEED, str(new_seed))
         lost = 0
@@ -69,6 +72,11 @@ class Books:
                 lost += 1
                 visit = rules.game_over(self.way, visit, _lost(running[-1]), f"{held.version}-lost", now_s)
                 self._save(ledger, held, visit, now_s, {"kind": "game_over", "reason": "server_lost"})
+            mended = rules.mend(self.way, visit, f"{held.version}-mended", now_s)
+            if mended is not visit:
+                held = ledger.load(visit["id"]) or held
+                visit = mended
+                self._save(ledger, held, visit, now_s, {"kind": "study_changed"})
             self.presence.note(visit)
         return lost
 

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.2  # an agent may fail as soon as it starts; that must be seen, too
 PULSE_EVERY_S = 5.0
+MIRROR_EVERY_S = 0.06  # every second frame of 30 a second: enough to see what goes on, at half the cost
 PULSES = 720  # an hour
 MOST_EVENTS = 200
 LONGEST_TEXT = 300
@@ -41,26 +42,49 @@ LEFT = {
 
 
 class Newest:
-    """A box for one frame: who comes too late for it gets the next. ``put`` is a tap (``Session.taps``)."""
+    """A box for one frame: who comes too late for it gets the next. ``put`` is a tap (``Session.taps``).
+
+    It gives out at most one every MIRROR_EVERY_S, together with a frame that comes, while the server is awake for that
+    one anyway; one that nothing follows is given out a little later by itself.
+    """
 
     def __init__(self, packet: bytes) -> None:
+        self._loop = asyncio.get_running_loop()
         self._packet = packet
         self._over = False
         self._something = asyncio.Event()
+        self._given_s = -MIRROR_EVERY_S
+        self._later: asyncio.TimerHandle | None = None
+        if packet:
+            self._something.set()
 
     def put(self, packet: bytes) -> None:
         """A frame, in the place of one that nobody has taken; an empty one says that no more come."""
         self._packet = packet or self._packet
         self._over = self._over or not packet
-        self._something.set()
+        if self._over or self._loop.time() - self._given_s >= MIRROR_EVERY_S:
+            self._give()
+        elif self._later is None:
+            self._later = self._loop.call_later(2 * MIRROR_EVERY_S, self._give)
 
     async def take(self) -> bytes:
         """The newest frame, after waiting for one; an empty one at the end."""
-        while not self._packet and not self._over:
-            self._something.clear()
-            await self._something.wait()
+        await self._something.wait()
         packet, self._packet = self._packet, b""
+        if not self._over:
+            self._something.clear()
+        self._given_s = self._loop.time()
         return packet
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    def _give(self) -> None:
+        self.close()
+        self._something.set()
 
 
 @dataclass
@@ -211,7 +235,8 @@ class Observatory:
     async def watch(self, trial: str) -> AsyncIterator[bytes]:
         """The packets of a session's frames, header and image, as they are sent to the participant; first the last one.
 
-        Ends with the session. Who takes them slowly gets the newest ones; the session never waits.
+        At most one every MIRROR_EVERY_S. Ends with the session. Who takes them slowly gets the newest ones; the session
+        never waits.
         """
         session = self._find(trial)
         if session is None:
@@ -223,6 +248,7 @@ class Observatory:
                 yield packet
         finally:
             session.taps.discard(box.put)
+            box.close()
 
     # -- what may be asked of a session --------------------------------------------------------------------------
 

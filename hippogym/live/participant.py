@@ -76,9 +76,10 @@ class Participant:
         if begun:
             self.tell(**self.display.again())
 
-    def report_status(self, state: str, episode: int, text: str) -> None:
-        """Where the trial stands. episode: from 0. text: a sentence, or nothing."""
-        self.tell(status={"state": state, "episode": episode + 1, "episodes": self._episodes, "text": text})
+    def report_status(self, state: str, episode: int, on_hold: bool, text: str) -> None:
+        """Where the trial stands. episode: from 0. on_hold: no Start helps. text: a sentence, or nothing."""
+        where = {"episode": episode + 1, "episodes": self._episodes}
+        self.tell(status={"state": state, **where, "onHold": on_hold, "text": text})
 
     # -- what they see -------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class TrialProcess(asyncio.Protocol):
         self._splitter = packets.PacketSplitter()
         self._transport: asyncio.Transport | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
+        self._sock: socket.socket | None = None
         self.gone = asyncio.Event()
 
     async def start(self) -> None:
@@ -61,7 +62,7 @@ class TrialProcess(asyncio.Protocol):
             process = _context.Process(target=self._target, args=(theirs, self._spec))
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(_starting, process.start)  # talks to the fork server: 2 to 3 ms
-            self._process = process
+            self._process, self._sock = process, ours
             await asyncio.get_running_loop().connect_accepted_socket(lambda: self, ours)
         except BaseException:
             ours.close()
@@ -138,7 +139,17 @@ class TrialProcess(asyncio.Protocol):
             self.kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._read_rest()
         self.gone.set()
+
+    def _read_rest(self) -> None:
+        """What was sent to a process that had just ended has broken the pipe; its last words are still in there."""
+        try:
+            while self._sock is not None and (data := self._sock.recv(2**18)):
+                self.data_received(data)
+        except OSError:  # there is no more, or nobody to send it
+            return
 
 
 def resident_bytes(pid: int | None) -> int:

@@ -90,6 +90,8 @@ class Stage:
         self.held.release_all()
         self.clock.restart(time.monotonic_ns())
         self.report_status()
+        if self.participant.v2:
+            return  # the status says it all
         if on_hold:
             self.participant.say("Paused", ON_HOLD)
         else:
@@ -138,4 +140,4 @@ class Stage:
     def report_status(self) -> None:
         """Tell the participant where the trial stands."""
         state = "paused" if self.on_hold and self.state == "playing" else self.state
-        self.participant.report_status(state, self.at.episode, ON_HOLD if self.on_hold else "")
+        self.participant.report_status(state, self.at.episode, self.on_hold, ON_HOLD if self.on_hold else "")

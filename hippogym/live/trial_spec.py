@@ -34,6 +34,8 @@ def trial_spec(
     if own.get("preview"):
         header["preview"] = True
     episodes_done = int(own.get("episodes_done") or 0)
+    if episodes_done:  # an earlier trial's: this one's files begin with a later number
+        header["episodes_before"] = episodes_done
     return {**spec, "about": about, "settings": settings, "header": header, "episodes_done": episodes_done}
 
 

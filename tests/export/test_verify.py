@@ -98,6 +98,18 @@ def test_what_is_gone_is_found(tmp_path):
     assert found["trial-a/episode_0003.pkl"] == ["there is no manifest beside it"]
 
 
+def test_who_goes_on_in_another_trial_begins_with_a_later_number(tmp_path):
+    first, second = simple_record(tmp_path, episodes=2, episodes_before=1)
+    os.unlink(first.with_suffix(".json"))
+    os.unlink(first)
+    assert problems(tmp_path) == [], "that episode is an earlier trial's"
+    paths = simple_record(tmp_path, "trial-b", episodes=3, episodes_before=1)
+    for path in paths[:2]:
+        os.unlink(path.with_suffix(".json"))
+        os.unlink(path)
+    assert problems(tmp_path) == ["the record of the episode before it (1) is not there"]
+
+
 def test_a_repaired_record_is_good_and_says_that_it_was_repaired(tmp_path):
     play = Play(tmp_path).begin().tick().tick()
     part = tmp_path / "trial-a" / "episode_0000.pkl.part"

@@ -88,6 +88,14 @@ test('without a Start button nobody is told to press it', () => {
   }
 });
 
+test('nobody is told to press Start while the researcher has paused the game', () => {
+  const status = { state: 'paused', text: 'The researcher has paused the game.', onHold: true };
+  const shown = describe({ phase: OPEN, status });
+  assert.equal(shown.button, null);
+  assert.equal(shown.text, status.text);
+  assert.ok(describe({ phase: OPEN, status: { ...status, onHold: false } }).button);
+});
+
 test('episodes are counted only where there is something to count', () => {
   assert.equal(episodeText({ episode: 2, episodes: 20 }), 'Episode 2 of 20');
   assert.equal(episodeText({ episode: 2, episodes: null }), 'Episode 2');

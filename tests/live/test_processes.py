@@ -1,11 +1,14 @@
 """Trials begin and end without holding up one another, or anything else that needs a thread."""
 
 import asyncio
+import json
+import select
 import socket
 import threading
 import time
 from typing import Any
 
+from hippogym.core import packets
 from hippogym.live.process import TrialProcess
 
 MANY = 40  # more than there are threads
@@ -51,3 +54,26 @@ async def test_who_does_not_end_in_time_is_killed() -> None:
     async with asyncio.timeout(30):
         assert await process.finish(0) == -9
         assert await process.finish(0) is None
+
+
+def says_something_last(sock: socket.socket, spec: dict[str, Any]) -> None:
+    sock.recv(1)  # not before somebody writes
+    sock.sendall(packets.pack_note({"last": "words"}))
+    sock.close()
+
+
+async def test_last_words_arrive_although_the_pipe_breaks() -> None:
+    """The server passes something on at the moment at which the trial says that it has ended."""
+    heard: list[bytes] = []
+    process = TrialProcess(says_something_last, {}, lambda kind, payload: heard.append(payload))
+    async with asyncio.timeout(30):
+        await process.start()
+        process.send(b"x")
+        assert process._sock is not None
+        closed = select.poll()
+        closed.register(process._sock, 0)  # hanging up is told of, whatever is asked for
+        assert closed.poll(20_000), "the loop does not read before it writes again"
+        process.send(b"into a pipe that is broken")
+        await process.gone.wait()
+        assert [json.loads(words) for words in heard] == [{"last": "words"}]
+        assert await process.finish(20) == 0

@@ -77,9 +77,10 @@ async def test_a_game_on_hold_does_not_move_whatever_is_pressed_and_goes_on_by_i
         await playing(client)
         session = await host.only_session()
         session.pause()
-        told = (await client.until("notice"))["notice"]["text"]
-        assert "researcher" in told
-        assert client.all("status")[-1] == {"state": "paused", "episode": 1, "episodes": 3, "text": told}
+        while not client.all("status")[-1]["onHold"]:
+            await client.receive()
+        status = client.all("status")[-1]
+        assert (status["state"], "researcher" in status["text"]) == ("paused", True)
         await client.say(command="start")
         await client.say(info="are you there?")
         await client.until("ping")
@@ -149,3 +150,14 @@ async def test_what_the_researcher_ends_is_recorded_as_that(host: Host) -> None:
         assert await client.until_closed() == 1000
     [file] = wait_for_files(host.as_server(), 1)
     assert of_kind(plain_loop(file), "end")[0]["hippogym"]["reason"] == "ended"
+
+
+async def test_a_client_of_version_1_is_told_of_the_pause_where_its_display_is(host: Host) -> None:
+    async with join(host.ws, v2=False) as client:
+        await playing(client)
+        session = await host.only_session()
+        session.pause()
+        assert "researcher" in (await client.until("display"))["display"]["Paused"]
+        session.resume()
+        assert (await client.until("display"))["display"] == {}
+        await client.until_frame(3)

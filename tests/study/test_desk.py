@@ -172,6 +172,21 @@ async def test_a_server_that_was_killed_lets_its_games_go_on(tmp_path):
         assert (await guest.look())["kind"] == "game", "the trial of before has nothing to say any more"
 
 
+async def test_a_study_that_is_changed_under_its_visits_takes_them_along(tmp_path):
+    async with opened(tmp_path, settings_of()) as desk:
+        asked, player = await Guest(desk).arrive(), await Guest(desk).arrive()
+        await player.submit(agree=True)
+        assert player.view["kind"] == "game"
+    async with opened(tmp_path, settings_of(["consent.html", "survey.html"])) as desk:
+        asked.desk = player.desk = desk
+        await asked.look()
+        assert asked.view["name"] == "consent", "the page they are at is still there"
+        await player.look()
+        assert player.view["name"] == "survey", "there is no game any more"
+        await player.submit(age="33", like="yes")
+        assert player.view["kind"] == "end"
+
+
 async def test_what_a_full_disk_does_not_take_of_a_game_is_kept_before_what_follows(tmp_path, monkeypatch):
     async with opened(tmp_path, settings_of()) as desk:
         guest = await at_game(Guest(desk))

@@ -378,3 +378,26 @@ def test_killed_at_any_moment_it_has_what_it_said_to_have(path, lines):
     ledger.close()
     assert said <= there
     assert len(there - said) <= 8, "and of what was not answered at most what was under way"
+
+
+async def test_nothing_that_goes_wrong_beside_the_ledger_ends_its_thread(path, caplog):
+    def chore(ledger: SqliteLedger) -> bool:
+        raise TypeError("a mistake of ours")
+
+    def kept(result: object) -> None:
+        raise ZeroDivisionError
+
+    with LedgerThread(path, chore) as keeper:
+        for number in range(3):
+            await keeper.write(creating(str(number)), kept)
+        assert await ids(keeper) == ["0", "1", "2"]
+    assert "could not be told" in caplog.text
+
+
+async def test_after_the_end_everybody_is_told_so(path):
+    keeper = LedgerThread(path)
+    with keeper:
+        await keeper.write(creating("one"))
+    with pytest.raises(RecordError, match="stopped"):
+        await keeper.write(creating("two"))
+    keeper.close()

@@ -142,10 +142,10 @@ async def test_the_mirror_gets_the_very_bytes_that_the_participant_gets(server: 
         assert await researcher.ask(watch=yan["trial"]) is None
         async with asyncio.TaskGroup() as both:
             both.create_task(client.until_frame(40))
-            both.create_task(researcher.until_frames(30))
+            both.create_task(researcher.until_frames(12))
         seen = {frame.frame: frame.image for frame in client.frames}
         common = [packet for packet in researcher.packets if int.from_bytes(packet[4:8]) in seen]
-        assert len(common) >= 20
+        assert len(common) >= 8
         assert all(packet[32:] == seen[int.from_bytes(packet[4:8])] for packet in common)
         assert researcher.frames == sorted(set(researcher.frames)), "never back, never twice"
 

@@ -108,6 +108,13 @@ def test_addresses_in_every_place_are_turned():
         assert f"/study/files/{name}" in found, name
 
 
+def test_no_mark_of_a_right_answer_is_sent_even_where_parsers_differ():
+    odd = (
+        '<!--><input type=radio name=q value=a data-right data-hint="think"><input name=b data-attention data-other=1>'
+    )
+    assert re.findall(r"data-\w+", clean(odd, "quiz.html")) == ["data-other"]
+
+
 def test_scripts_are_kept_where_the_study_says_so():
     html = '<script>if (a < b && c) go("</p>")</script><script src="a.js"></script><p onclick="go()">x</p>'
     found = clean(html, "page.html", scripts=True)

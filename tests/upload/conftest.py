@@ -76,10 +76,10 @@ class Store:
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
 
-    def objects(self, bucket: str) -> dict[str, bytes]:
-        """Everything in a bucket, as anybody would read it."""
+    def objects(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
+        """Everything in a bucket, or below a prefix in it, as anybody would read it."""
         with contextlib.closing(self.client()) as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
             return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 

@@ -21,8 +21,7 @@ class Bucket:
         self.storage = S3Storage(bucket)
 
     def below(self, folder: Path) -> dict[str, bytes]:
-        objects = self.store.objects(self.name)
-        return {key: data for key, data in objects.items() if key.startswith(f"{folder.name}/")}
+        return self.store.objects(self.name, f"{folder.name}/")
 
     def check(self, folder: Path, acks: list[str]) -> None:
         """What the store has is true at once; after a repair and one turn of the uploader it has all, and no more."""
@@ -43,13 +42,14 @@ class Bucket:
 
 
 def check_parts(folder: Path, there: dict[str, bytes], acks: list[str]) -> None:
-    """The parts are the beginning of the record; those that were acknowledged are there until the whole record is."""
+    """The parts are the beginning of the record; they may go when the whole and its manifest are there."""
+    if any(key.endswith(".json") for key in there):
+        return
     in_parts = parts(there, "t-1")
+    assert in_parts or "part 1" not in acks, "a machine lost now would take the record along"
     closed = folder / "t-1" / "episode_0000.pkl"
     on_disk = closed.read_bytes() if closed.exists() else running(folder, "t-1") if in_parts else b""
     assert on_disk.startswith(in_parts)
-    manifest_is_there = any(key.endswith(".json") for key in there)
-    assert in_parts or "part 1" not in acks or manifest_is_there, "a machine lost now would take the record along"
 
 
 def check_records_and_keep(folder: Path, acks: list[str]) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hippogym.data.reader import read_entries
+from hippogym.data.sources import records_in
+from hippogym.data.storage import open_storage
 from hippogym.data.upload_status import status
 from tests.clients import Client, join
 from tests.fault_proxy import FaultProxy
@@ -126,6 +129,37 @@ async def test_killed_with_its_uploader_the_next_start_uploads_everything(study,
     with in_production(study, proxy) as server:
         assert await asyncio.to_thread(server.stop) == 0
         assert len(in_the_store(server, store, bucket)) >= 2
+
+
+@pytest.mark.long
+async def test_of_a_machine_that_is_lost_with_its_disk_the_bucket_has_all_but_ten_seconds(
+    study, proxy, store, bucket, monkeypatch
+):
+    """Killed in the middle of play, more than once the time in which parts go up; then only the bucket is left."""
+    with in_production(study, proxy) as server:
+        async with contextlib.AsyncExitStack() as stack:
+            client = await play(server, 1, stack)
+            await client.until_frame(500)
+            children = psutil.Process(server.process.pid).children(recursive=True)
+            for process in (server.process, *children):
+                process.kill()
+            await asyncio.to_thread(psutil.wait_procs, children, 30)
+        [running] = server.records.glob("*/*.pkl.part")
+        on_disk = times_s(read_entries(running))
+        shutil.rmtree(server.records)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+    [found] = records_in(open_storage(f"s3://{bucket}"), "pilot/")
+    with found.open() as file:
+        in_bucket = times_s(read_entries(file, strict=True))
+    assert in_bucket == on_disk[: len(in_bucket)], "what is there is the beginning, without gaps"
+    lost_s = on_disk[-1] - in_bucket[-1]
+    print(f"{len(on_disk) - len(in_bucket)} of {len(on_disk)} entries lost, {lost_s:.1f} s")
+    assert lost_s < 10
+
+
+def times_s(entries) -> list[float]:
+    """When each entry was made, on the monotonic clock."""
+    return [entry["hippogym"]["t_mono_ns"] / 1e9 for entry in entries]
 
 
 async def test_dev_and_studies_that_do_not_ask_for_it_start_no_uploader(study, proxy):

@@ -63,6 +63,15 @@ def test_what_was_put_can_be_compared_listed_read_and_deleted(storage, body):
         storage.fetch("x/one.pkl")
 
 
+def test_what_is_made_to_change_can_be_replaced(storage, body):
+    for data in (b"first", b"second, and longer", b"3"):
+        storage.replace("users/ada", body(data))
+        assert read(storage, "users/ada") == data
+        assert storage.compare("users/ada", body(data)) is Match.EQUAL
+    assert list(storage.keys("")) == ["users/ada"]
+    assert storage.erase("users/ada", exactly=True) >= 1 and list(storage.keys("")) == []
+
+
 def test_erasing_takes_all_that_begins_so(storage, body):
     for key in ("a/1", "a/2", "b/1"):
         put_once(storage, key, body(b"data"))

@@ -165,10 +165,17 @@ class LedgerThread:
             if number in failures:
                 piece.done.set_exception(failures[number])
                 continue
-            if piece.kept is not None:
-                piece.kept(results[number])
-            piece.done.set_result(results[number])
+            self._tell(piece, results[number])
         return True
+
+    def _tell(self, piece: _Piece, result: Any) -> None:
+        """It is on the disk: whatever goes wrong in being told so changes nothing about that."""
+        try:
+            if piece.kept is not None:
+                piece.kept(result)
+        except Exception:
+            logger.exception("somebody could not be told that a change was kept")
+        piece.done.set_result(result)
 
     def _part(self, ledger: SqliteLedger, piece: _Piece, number: int, failures: dict[int, Exception]) -> Any:
         """What a piece has brought; where it fails by itself, that is noted and the others go on."""
@@ -195,3 +202,6 @@ class LedgerThread:
             self._chore_due_s = time.monotonic() + PATIENCE_S
             why = getattr(problem, "strerror", None) or str(problem)
             logger.warning("the participants' files are not up to date; they are tried again: %s", why)
+        except Exception:  # a chore is never worth the ledger's thread
+            self._chore_due_s = time.monotonic() + PATIENCE_S
+            logger.exception("the participants' files cannot be written; they are tried again")

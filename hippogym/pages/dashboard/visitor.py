@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 TELL_EVERY_S = 1.0
 MOST_CHARACTERS = 4096  # of a message of the page
 LONGEST_SENTENCE = 400
-FRAMES_ON_THE_WAY = 16  # the page says four times a second how many it has drawn
+FRAMES_ON_THE_WAY = 8  # the page says four times a second how many it has drawn
 ASKED_A_SECOND = 50
 ASKED_AT_ONCE = 100
 

@@ -29,6 +29,7 @@ const LABELS = {
  */
 export function describe({ phase, inStudy = false, ...known }) {
   const facts = { welcomed: phase.welcomed, status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, ...known };
+  if (facts.status?.onHold) facts.canStart = false; // the researcher has paused the game: only they can let it go on
   const name = stateName(phase, facts.status);
   const said = (inStudy && IN_A_STUDY[name] ? IN_A_STUDY : SCENES)[name](facts);
   return { name, label: LABELS[name], title: '', text: '', wait: '', button: null, busy: false, ...said };
