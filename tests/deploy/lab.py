@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,11 @@ from hippogym.deploy.aws import Aws
 from hippogym.deploy.command import add_arguments, run
 from hippogym.deploy.docker import Docker
 from updateProject import ROOT, pages_of
+
+sys.path.append(str(ROOT / "aws"))
+
+from functions.objects import Objects
+from functions.update_master_list import problem_of, update
 
 REGION, ACCOUNT, DOMAIN = "us-west-2", "123456789012", "lab.example.org"
 BUCKET, SSL_BUCKET, STACK = "lab-studies", "lab-certificates", "hippogym"
@@ -172,15 +178,13 @@ class Calls:
         return AWSResponse(request.url, status, headers, MockRawResponse(body.encode()))
 
     def _list(self, request: AWSRequest) -> AWSResponse:
-        """What the function update_master_list does."""
+        """The function itself, with the bucket that moto has."""
         entry = json.loads(request.body)["project"]
-        s3 = boto3.client("s3", region_name=REGION)
-        listed: dict = {}
-        if any(o["Key"] == "project_master_list.json" for o in s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())):
-            listed = json.load(s3.get_object(Bucket=BUCKET, Key="project_master_list.json")["Body"])
-        listed[entry["id"]] = entry | {"updated": "2026-11-22T00:00:00Z"}
-        s3.put_object(Bucket=BUCKET, Key="project_master_list.json", Body=json.dumps(listed).encode())
-        return AWSResponse(request.url, 200, {}, MockRawResponse(b"{}"))
+        problem = problem_of(entry)
+        if problem is None:
+            update(Objects(boto3.client("s3", region_name=REGION), BUCKET), entry, 1_795_000_000.0)
+        body = json.dumps({} if problem is None else {"error": problem}).encode()
+        return AWSResponse(request.url, 200, {}, MockRawResponse(body))
 
 
 @dataclass
