@@ -21,7 +21,7 @@ RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends tini ${XVFB:+xvfb} \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/log/*
 COPY --from=packages /opt/venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 ADDRESS=0.0.0.0
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 ADDRESS=0.0.0.0 XVFB=$XVFB
 RUN useradd --system --uid 10001 --home-dir /study hippo && install -d -o hippo -g hippo /study /study/Trials
 WORKDIR /study
 COPY . .

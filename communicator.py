@@ -19,7 +19,8 @@ import tempfile
 from pathlib import Path
 
 from hippogym import __version__
-from hippogym.assembly.server import address_of, certificates_of, serve
+from hippogym.assembly.certificates import certificates_of
+from hippogym.assembly.server import address_of, serve
 from hippogym.assembly.study_desk import study_desk
 from hippogym.assembly.trial_description import describe, limits_of
 from hippogym.assembly.uploads import say_what_is_left, uploads
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     asyncio.run(check_agent(look_at_agent, {"study": str(folder)}))
     if arguments.mode == "check":
         return check(study, folder)
-    certificates = None if dev else certificates_of(Path().absolute())
+    certificates = None if dev else certificates_of(Path().absolute(), study)
     token = dashboard_token(surroundings.DASHBOARD_TOKEN)
     with claim(records), study_desk(study, folder, records) as desk:
         for repaired in repair(records, wait_s=ORPHANS_S):

@@ -156,14 +156,21 @@ async def take_turns(
             await say(researcher, {"way": way})
             await hear(researcher)
             await asyncio.sleep(SETTLE_S)
+            before = await count_frames(researcher)
             found = await window(server, arguments.seconds)
-            await say(researcher, {"way": "count"})
-            told = await hear(researcher)
-            if way == "mirror" and not told["frames"]:
+            told = await count_frames(researcher)
+            mirrored = told["frames"] - before["frames"]
+            if way == "mirror" and not mirrored:
                 raise ConnectionError("the mirror showed nothing")
-            windows.append({"round": number, "way": way, **found, "mirrored": told["frames"], "trial": told["trial"]})
+            windows.append({"round": number, "way": way, **found, "mirrored": mirrored, "trial": told["trial"]})
             console.print(f"round {number + 1}, {SAYS[way]}: {found['cpu_ms']:.0f} ms CPU a second", highlight=False)
     return windows
+
+
+async def count_frames(researcher: asyncio.subprocess.Process) -> dict[str, Any]:
+    """How many frames the mirror has had, and of whom."""
+    await say(researcher, {"way": "count"})
+    return await hear(researcher)
 
 
 def acknowledgements(folder: Path) -> list[tuple[float, float]]:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "code": ("hippogym.data.commands.code", "is a completion code one that this study gave out?"),
     "payouts": ("hippogym.data.commands.payouts", "who is to be paid: the table for the recruiting site"),
     "cost": ("hippogym.deploy.cost_command", "what the study costs on AWS"),
+    "aws": ("hippogym.deploy.aws_command", "what a lab sets up once on AWS: setup, status, destroy"),
     "forget": ("hippogym.data.commands.forget", "remove a participant from everything that the study keeps"),
 }
 

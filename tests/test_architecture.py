@@ -13,7 +13,7 @@ SHARED = ("config", "errors", "logs")
 JOINS = {
     "replay": ("live", "data", "pages"),
     "rehearse": ("live", "data", "pages"),
-    "assembly": ("live", "data", "pages"),
+    "assembly": ("live", "data", "pages", "deploy"),
 }  # what joins parts, as the top does; nobody but the top imports it
 TOP = ("communicator", "trial", "updateProject", "agent", "hippogym.cli", "hippogym.__main__")
 FILES = sorted((ROOT / "hippogym").rglob("*.py"))

@@ -33,15 +33,6 @@ def address_of(address: str | None, port: int | None, surroundings: Environment)
     return where, next(number for number in (port, surroundings.PORT, PORT) if number is not None)
 
 
-def certificates_of(folder: Path) -> Certificates:
-    """The certificates of a server in production, checked. Raises StartError."""
-    certificates = Certificates(folder)
-    certificates.check()
-    if soon := certificates.warning():
-        logger.warning("%s", soon)
-    return certificates
-
-
 async def serve(
     sock: socket.socket,
     study: Study,

@@ -1,6 +1,7 @@
 """The certificate files of a server: usable or not, said in one line before anything listens."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,14 @@ SOON = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Certificates:
-    """``fullchain.pem`` and ``privkey.pem`` of a folder."""
+    """``fullchain.pem`` and ``privkey.pem`` of a folder.
+
+    fetch: brings newer files into the folder, where they come from elsewhere, and returns whether there were any; may
+    take its time, and raises HippoError.
+    """
 
     folder: Path
+    fetch: Callable[[], bool] | None = None
 
     @property
     def fullchain(self) -> Path:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.2  # an agent may fail as soon as it starts; that must be seen, too
 PULSE_EVERY_S = 5.0
-MIRROR_EVERY_S = 0.06  # every second frame of 30 a second: enough to see what goes on, at half the cost
+MIRROR_EVERY_S = 0.09  # every third frame of 30 a second: enough to see what goes on, at a third of the cost
 PULSES = 720  # an hour
 MOST_EVENTS = 200
 LONGEST_TEXT = 300

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from hippogym.core.messages import MAX_MESSAGE_BYTES
-from hippogym.errors import StartError
+from hippogym.errors import HippoError, StartError
 from hippogym.live.certificates import Certificates
 from hippogym.live.endpoint import Endpoint, Welcome
 from hippogym.live.fenced_socket import FencedHttp, FencedWebSocket
@@ -31,6 +31,7 @@ LARGEST_MESSAGE = 16 * MAX_MESSAGE_BYTES
 USER_TIMEOUT_MS = 15_000  # the kernel gives a silent peer up after this long
 UNSENT_BYTES = 128 * 1024  # frames wait in our box, where newer ones replace them, not in the kernel's buffer
 STOP_WITHIN_S = 20.0
+FETCH_EVERY_S = 900.0  # a new certificate is in use this long after it was put where it is fetched from
 BACKLOG = 1024  # connections that wait to be accepted
 HANDSHAKE_WITHIN_S = 10.0  # of TLS
 MOST_DESCRIPTORS = 65_536  # more is of no use, and some programs close every possible one when they start
@@ -111,13 +112,15 @@ class Server:
         asyncio.get_running_loop().set_exception_handler(LoopComplaints())
         context = self.certificates.context() if self.certificates else None
         web = QuietServer(self._config(context))
-        stop = asyncio.Event()
-        with self._signals(stop, context):
+        stop, look = asyncio.Event(), asyncio.Event()
+        with self._signals(stop, look, context):
             async with self.sessions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(web.serve([sock]))
+                tasks.create_task(self._fetch_certificates(stop, look, context))
                 await web.listening.wait()
                 self.ready(sock.getsockname()[1])
                 await stop.wait()
+                look.set()
                 stopping_since_s = time.monotonic()
                 logger.info("stopping: %d participants are here", self.sessions.count)
                 killed = await self.sessions.stop(STOP_WITHIN_S)
@@ -150,8 +153,40 @@ class Server:
         config.ssl = context
         return config
 
+    async def _fetch_certificates(
+        self, stop: asyncio.Event, look: asyncio.Event, context: ssl.SSLContext | None
+    ) -> None:
+        """Until it is stopped: see from time to time, and when ``look`` is set, whether there are newer ones."""
+        if context is None or self.certificates is None or self.certificates.fetch is None:
+            return
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(look.wait(), FETCH_EVERY_S)
+            look.clear()
+            if stop.is_set():
+                return
+            try:
+                if await asyncio.to_thread(self.certificates.fetch):
+                    self._reload(context)
+                elif soon := self.certificates.warning():
+                    logger.warning("%s", soon)
+            except HippoError as problem:
+                logger.error("no newer certificates could be fetched, the old ones stay in use: %s", problem)
+
+    @property
+    def _fetches(self) -> bool:
+        return self.certificates is not None and self.certificates.fetch is not None
+
+    def _reload(self, context: ssl.SSLContext) -> None:
+        assert self.certificates is not None
+        try:
+            self.certificates.load_into(context)
+            logger.info("certificates reloaded, valid until %s", self.certificates.ends())
+        except StartError as problem:
+            logger.error("certificates not reloaded, the old ones stay in use: %s", problem)
+
     @contextlib.contextmanager
-    def _signals(self, stop: asyncio.Event, context: ssl.SSLContext | None) -> Iterator[None]:
+    def _signals(self, stop: asyncio.Event, look: asyncio.Event, context: ssl.SSLContext | None) -> Iterator[None]:
         loop = asyncio.get_running_loop()
 
         def asked_to_stop() -> None:
@@ -163,17 +198,9 @@ class Server:
         def told_to_stop() -> None:
             stop.set()
 
-        def reload_certificates() -> None:
-            assert self.certificates is not None and context is not None
-            try:
-                self.certificates.load_into(context)
-                logger.info("certificates reloaded, valid until %s", self.certificates.ends())
-            except StartError as problem:
-                logger.error("certificates not reloaded, the old ones stay in use: %s", problem)
-
         handlers = {signal.SIGINT: asked_to_stop, signal.SIGTERM: told_to_stop}
         if context is not None:
-            handlers[signal.SIGHUP] = reload_certificates
+            handlers[signal.SIGHUP] = look.set if self._fetches else lambda: self._reload(context)
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:

@@ -107,7 +107,8 @@ def test_feedback_a_pause_and_a_reload_on_the_way_to_the_end(page: Page, server:
     page.locator("#overlay-button").click()
     expect_state(page, "Playing")
     wait_for_frames(page, 5)
-    assert [frame.tick for frame in frames(page)[1:4]] == [left_at + 1, left_at + 2, left_at + 3]
+    seen = [frame.tick for frame in frames(page)[1:]]
+    assert seen[0] > left_at and seen == sorted(set(seen)), "it goes on from there"
     end(page)
     expect(page.locator("#overlay-text")).to_have_text("Thank you! You can close this page.")
     entries = the_record(server)

@@ -64,7 +64,7 @@ def _keep_everybody_alone(data: Path) -> None:
 
 
 def _skip_a_step(data: Path) -> None:
-    _sql(data, "UPDATE visits SET document = replace(document, '\"instructions\",', '')")
+    _sql(data, 'UPDATE visits SET document = replace(document, \'"consent","instructions",\', \'"consent",\')')
 
 
 def _flip_a_byte(data: Path) -> None:

@@ -55,7 +55,7 @@ async def test_of_those_that_nobody_took_the_newest_wins(clock):
     assert await soon(box) is None
 
 
-async def test_every_second_frame_of_thirty_a_second_is_given_out(clock):
+async def test_every_third_frame_of_thirty_a_second_is_given_out(clock):
     box, given = box_of(clock), []
     for number in range(1, 31):
         box.put(b"%d" % number)
@@ -63,7 +63,7 @@ async def test_every_second_frame_of_thirty_a_second_is_given_out(clock):
             given.append(int(packet))
         clock.now_s += 1 / 30
     box.close()
-    assert given == list(range(1, 31, 2))
+    assert given == list(range(1, 31, 3))
 
 
 async def test_a_frame_that_nothing_follows_comes_by_itself():
@@ -88,4 +88,4 @@ async def test_who_stops_looking_leaves_no_timer_behind(clock):
     assert box._later is not None
     box.close()
     assert box._later is None
-    assert MIRROR_EVERY_S < 2 / 30, "else every third frame of thirty a second would be shown"
+    assert MIRROR_EVERY_S < 3 / 30, "else every fourth frame of thirty a second would be shown"

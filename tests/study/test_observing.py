@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from hippogym.pages.dashboard.visitor import FRAMES_ON_THE_WAY
 from tests.clients import Client, join
@@ -53,9 +55,10 @@ async def play(client: Client, user: str) -> None:
 
 
 async def keep_playing(client: Client) -> None:
-    """Take whatever comes, for as long as the test goes on."""
-    while True:
-        await client.receive()
+    """Take whatever comes, for as long as the test, or the server, goes on."""
+    with suppress(ConnectionClosed):
+        while True:
+            await client.receive()
 
 
 class playing:
@@ -234,6 +237,18 @@ async def test_a_game_that_fails_is_told_as_trouble(tmp_path: Path):
 
 def has_happened(researcher: Researcher, kind: str, text: str) -> bool:
     return any(event["kind"] == kind and text in event["text"] for event in researcher.happened)
+
+
+async def test_a_server_with_an_open_dashboard_and_a_mirror_stops_in_order(tmp_path: Path):
+    study = write_study(tmp_path / "study", CONFIG, COUNTING)
+    with serving(study, env={"HIPPOGYM_DASHBOARD_TOKEN": TOKEN}) as server:
+        async with playing(server, "ron"), researching(server) as researcher:
+            ron = await researcher.until_person(user="ron")
+            assert await researcher.ask(watch=ron["trial"]) is None
+            await researcher.until_frames(2)
+            code, closed = await asyncio.gather(asyncio.to_thread(server.stop), researcher.until_closed())
+            assert (code, closed) == (0, 1012)
+        assert "Traceback" not in server.log and "ERROR" not in server.log
 
 
 async def test_a_game_that_waits_for_its_player_is_not_called_slow(tmp_path: Path):

@@ -3,7 +3,7 @@
 The page says first ``{"token"}``. Then it is pushed what changes, as JSON objects with any of ``hello people pulse
 happened study machine``, and asks ``{"n", "watch"|"pause"|"resume"|"end"|"say"}``, which is answered with
 ``{"answer": n, "problem": a sentence or null}``. After the answer to ``watch`` come that session's frames, binary, as
-its participant gets them; the page says four times a second how many it has drawn: ``{"drawn"}``.
+its participant gets them; the page says twice a second how many it has drawn: ``{"drawn"}``.
 
 There is no queue. What changes is told as the difference to what was told last, when that has been taken; of frames
 the newest is sent when there is room on the way. So a slow researcher sees less, and costs nobody anything.
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 TELL_EVERY_S = 1.0
 MOST_CHARACTERS = 4096  # of a message of the page
 LONGEST_SENTENCE = 400
-FRAMES_ON_THE_WAY = 8  # the page says four times a second how many it has drawn
+FRAMES_ON_THE_WAY = 8  # the page says twice a second how many it has drawn
 ASKED_A_SECOND = 50
 ASKED_AT_ONCE = 100
 

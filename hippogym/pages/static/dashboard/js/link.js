@@ -3,7 +3,7 @@
 import { waitBeforeAttempt } from '../../js/backoff.js';
 
 const KEY = 'hippogym.dashboard';
-const ANSWER_AFTER_MS = 250; // the server lets eight frames be on their way, and sends about fifteen a second
+const ANSWER_AFTER_MS = 500; // the server lets eight frames be on their way, and sends about ten a second
 const ASK_WITHIN_MS = 8000;
 const SILENT_MS = 12000; // it speaks every second
 

@@ -1,0 +1,109 @@
+"""Every five minutes: looks for what was left behind, and has it removed by the function that stops servers.
+
+It changes nothing by itself. What it looks at first is what is asked about last, so that nothing that is just being
+made looks like something that was left.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from functions.objects import told
+from functions.servers import ALIVE, Servers, whose
+from functions.surroundings import Surroundings
+from functions.update_master_list import KEY
+
+logger = logging.getLogger(__name__)
+
+YOUNG_S = 300.0
+AT_ONCE = 100
+
+_NAME = re.compile(r"([0-9a-f]{20})\.(.+)\Z")
+
+
+class Janitor:
+    """One round."""
+
+    def __init__(self, around: Surroundings, clock: Callable[[], float] = time.time) -> None:
+        self._around, self._clock = around, clock
+        self._servers = Servers(around.objects)
+
+    def __call__(self) -> int:
+        """Returns how many things were to be seen to. Raises RecordError."""
+        names, tasks = list(self._names()), list(self._tasks())
+        listed = self._around.objects.get(KEY)
+        have_place = set()
+        count = 0
+        for project in listed.value if listed is not None else ():
+            places = self._around.objects.get(f"{project}/places.json")
+            for visit_id in places.value["taken"] if places is not None else ():
+                have_place.add(visit_id)
+                count += self._place(str(project), visit_id)
+        count += sum(self._task(task) for task in tasks)
+        for visit_id, name in names:
+            if visit_id not in have_place:
+                self._tell({"name": name})
+                count += 1
+        if count:
+            logger.warning("%d things were left behind", count)
+        return count
+
+    def _place(self, project: str, visit_id: str) -> bool:
+        """One that is stuck is stopped, one that is stopped gives its place back, one whose time is up ends."""
+        found = self._servers.get(project, visit_id)
+        if found is None:
+            return False
+        server, now_s = found.value, self._clock()
+        since_s = max(server["asked_s"], server.get("started_s", 0.0))
+        is_up = now_s >= server["until_s"]
+        is_slow = server["state"] in ("wanted", "starting", "stopping", "stopped", "over") and now_s - since_s > YOUNG_S
+        if is_up or is_slow:
+            self._tell({"project": project, "visit": visit_id, "why": "maxRuntime" if is_up else "janitor"})
+        return is_up or is_slow
+
+    def _task(self, task: Mapping[str, Any]) -> bool:
+        """A task that no document names."""
+        ours = whose(str(task.get("startedBy", "")))
+        created = task.get("createdAt")
+        is_young = created is not None and self._clock() - created.timestamp() < YOUNG_S
+        if ours is None or is_young or task.get("desiredStatus") == "STOPPED":
+            return False
+        found = self._servers.get(ours[0], ours[1])
+        server = found.value if found is not None else None
+        is_named = server is not None and server["state"] in ALIVE and server["turn"] == ours[2]
+        if is_named and server is not None and server["task"] in (None, task["taskArn"]):
+            return False
+        self._tell({"task": task["taskArn"]})
+        return True
+
+    def _tasks(self) -> Iterator[Mapping[str, Any]]:
+        cluster, ecs = self._around.settings["CLUSTER"], self._around("ecs")
+        with told():
+            for page in ecs.get_paginator("list_tasks").paginate(
+                cluster=cluster, PaginationConfig={"PageSize": AT_ONCE}
+            ):
+                if page["taskArns"]:
+                    yield from ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        domain = self._around.settings["ROOT_DOMAIN"]
+        pages = self._around("route53").get_paginator("list_resource_record_sets")
+        with told():
+            for page in pages.paginate(HostedZoneId=self._around.settings["HOSTED_ZONE"]):
+                for record in page["ResourceRecordSets"]:
+                    found = _NAME.fullmatch(record["Name"].rstrip("."))
+                    if found is not None and found[2] == domain and record["Type"] == "A":
+                        yield found[1], found[0]
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        self._around.tell("STOP_TOPIC", message)
+
+
+_AROUND = Surroundings()
+
+
+def handler(event: Mapping[str, Any], context: object) -> None:
+    """What Lambda calls."""
+    Janitor(_AROUND)()

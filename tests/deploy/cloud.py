@@ -1,0 +1,201 @@
+"""A stack's parts under moto, with the functions called as AWS would call them; topics and the clock are the test's."""
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto import mock_aws
+from moto.moto_api import state_manager
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "aws"))
+
+from functions.janitor import Janitor  # noqa: E402
+from functions.ledger import BucketLedger  # noqa: E402
+from functions.names import Names  # noqa: E402
+from functions.next_step import Service  # noqa: E402
+from functions.objects import ChangedMeanwhile, Objects  # noqa: E402
+from functions.placing import Placing  # noqa: E402
+from functions.servers import Servers  # noqa: E402
+from functions.start_server import Starter  # noqa: E402
+from functions.stop_server import Stopper  # noqa: E402
+from functions.surroundings import Surroundings  # noqa: E402
+from functions.visits import Visits  # noqa: E402
+
+__all__ = [
+    "BUCKET", "DOMAIN", "KEY", "REGION", "BucketLedger", "ChangedMeanwhile", "Cloud", "Names", "Objects", "Servers",
+    "Service", "Starter", "Stopper", "Visits", "cloud", "study_document",
+]  # fmt: skip
+
+REGION, BUCKET, DOMAIN = "us-west-2", "studies-of-a-lab", "lab.example.org"
+KEY = bytes(range(32))
+
+
+def study_document(**changes: Any) -> dict[str, Any]:
+    """study.json of a small study: consent, a game, a survey."""
+    from dataclasses import asdict
+
+    from hippogym.core.study.forms import read_form
+
+    page = "<h1>{0}</h1><label>Say a word <input name=word required></label>"
+    names = ("consent.html", "survey.html", "thanks.html")
+    pages = {
+        name: {"html": page.format(name), "title": name, "sha256": name, "form": asdict(read_form(page.format(name)))}
+        for name in names
+    }
+    steps = [
+        {"number": 1, "name": "consent", "page": "consent.html"},
+        {"number": 2, "name": "game", "page": "game"},
+        {"number": 3, "name": "survey", "page": "survey.html"},
+    ]
+    return {
+        "v": 1, "id": "pilot", "live": True, "study": {
+            "id": "pilot", "name": "A pilot", "steps": steps, "final": {"page": "thanks.html"}, "maxEpisodes": 2,
+        },
+        "instructions": [], "origins": [], "events": {"startServerStep": 1, "stopServerStep": 3}, "maxRuntime": 30,
+        "pages": pages, "variants": {}, "taskDefinition": "hippogym-pilot", "container": "hippo",
+    } | changes  # fmt: skip
+
+
+@dataclass
+class Cloud:
+    """now_s: the clock. well: whether servers answer. told: what was published and is not delivered yet."""
+
+    settings: dict[str, str]
+    now_s: float = 1_800_000_000.0
+    well: bool = True
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = boto3.client(service, region_name=REGION)
+        return self.clients[service]
+
+    @property
+    def around(self) -> Surroundings:
+        around = Surroundings(self.settings, self.client)
+        around.tell = lambda topic, message: self.told.append((topic, dict(message)))  # type: ignore[method-assign]
+        return around
+
+    def deliver(self) -> None:
+        """Everything that was published, until nothing is."""
+        while self.told:
+            topic, message = self.told.pop(0)
+            event = {"Records": [{"Sns": {"Message": json.dumps(message)}}]}
+            (Starter if topic == "START_TOPIC" else Stopper)(self.around, self.clock)(event)
+
+    def ecs_says(self, function: Callable[..., Any], task: dict[str, Any]) -> None:
+        function(self.around, self.clock)({"source": "aws.ecs", "detail": task})
+
+    def ask(
+        self, method: str, path: str, token: str | None = None, body: object = None, **headers: str
+    ) -> tuple[int, Any]:
+        event = {
+            "rawPath": path, "requestContext": {"http": {"method": method}},
+            "queryStringParameters": {"projectId": "pilot"},
+            "headers": headers | ({"authorization": f"Bearer {token}"} if token else {}),
+            "body": json.dumps(body) if body is not None else "",
+        }  # fmt: skip
+        is_well = lambda ip, name: self.well  # noqa: E731
+        service = Service(self.around, Visits, clock=self.clock, pause=lambda attempt: None)
+        plain = Placing.__init__.__defaults__
+        Placing.__init__.__defaults__ = (plain[0], is_well)  # type: ignore[misc]
+        try:
+            answer = service(event)
+        finally:
+            Placing.__init__.__defaults__ = plain  # type: ignore[misc]
+        return answer["statusCode"], json.loads(answer["body"] or "null")
+
+    def arrive(self, token: str | None = None, **link: str) -> tuple[str, dict[str, Any]]:
+        status, body = self.ask("POST", "/study/arrive", token, {"link": link})
+        assert status == 200, body
+        return body["token"], body["view"]
+
+    def answer(self, token: str, view: dict[str, Any]) -> dict[str, Any]:
+        status, body = self.ask("POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {"word": "yes"}})
+        assert status == 200, body
+        return dict(body["view"])
+
+    def tasks(self) -> list[dict[str, Any]]:
+        ecs = self.client("ecs")
+        arns = ecs.list_tasks(cluster="hippogym")["taskArns"]
+        return [
+            task
+            for task in (ecs.describe_tasks(cluster="hippogym", tasks=arns)["tasks"] if arns else [])
+            if task["desiredStatus"] != "STOPPED"
+        ]
+
+    def run(self, task: dict[str, Any]) -> None:
+        """ECS says that a task runs, with an address."""
+        ec2 = self.client("ec2")
+        details = {one["name"]: one["value"] for one in task["attachments"][0]["details"]}
+        address = ec2.allocate_address(Domain="vpc")
+        ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=details["networkInterfaceId"])
+        self.ecs_says(Starter, {**task, "lastStatus": "RUNNING"})
+
+    def names(self) -> dict[str, str]:
+        records = self.client("route53").list_resource_record_sets(HostedZoneId=self.settings["HOSTED_ZONE"])
+        return {
+            one["Name"].rstrip("."): one["ResourceRecords"][0]["Value"]
+            for one in records["ResourceRecordSets"]
+            if one["Type"] == "A"
+        }
+
+    def schedules(self) -> list[str]:
+        return [one["Name"] for one in self.client("scheduler").list_schedules()["Schedules"]]
+
+    def document(self, key: str) -> Any:
+        return json.load(self.client("s3").get_object(Bucket=BUCKET, Key=f"pilot/{key}")["Body"])
+
+    def put(self, key: str, value: object) -> None:
+        self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(value).encode())
+
+    def janitor(self) -> int:
+        return Janitor(self.around, self.clock)()
+
+
+@contextmanager
+def cloud(**changes: Any) -> Iterator[Cloud]:
+    """A lab with one study in it."""
+    with mock_aws():
+        state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})
+        made = Cloud({})
+        s3, ec2, ecs = made.client("s3"), made.client("ec2"), made.client("ecs")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        vpc = ec2.create_vpc(CidrBlock="10.60.0.0/16")["Vpc"]["VpcId"]
+        ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.60.0.0/18")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(VpcId=vpc, GroupName="servers", Description="servers")["GroupId"]
+        zone = made.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="1")["HostedZone"]["Id"]
+        ecs.create_cluster(clusterName="hippogym")
+        ecs.register_task_definition(
+            family="hippogym-pilot", networkMode="awsvpc", cpu="1024", memory="2048",
+            requiresCompatibilities=["FARGATE"],
+            containerDefinitions=[{"name": "hippo", "image": "hippo", "memoryReservation": 1024}],
+        )  # fmt: skip
+        made.client("scheduler").create_schedule_group(Name="hippogym-hippogym")
+        made.client("ssm").put_parameter(
+            Name="/hippogym/hippogym/key", Type="SecureString", Value=base64.b64encode(KEY).decode()
+        )
+        made.settings |= {
+            "STACK": "hippogym", "STUDY_BUCKET": BUCKET, "ROOT_DOMAIN": DOMAIN, "HOSTED_ZONE": zone.rpartition("/")[2],
+            "CLUSTER": "hippogym", "SUBNETS": subnet, "SECURITY_GROUP": group, "SPOT_WEIGHT": "4",
+            "ON_DEMAND_WEIGHT": "0", "MOST_TASKS": "2", "KEY_PARAMETER": "/hippogym/hippogym/key",
+            "SCHEDULE_GROUP": "hippogym-hippogym", "SCHEDULER_ROLE": "arn:aws:iam::123456789012:role/scheduler",
+            "START_TOPIC": "arn:aws:sns:us-west-2:123456789012:start", "PAGE_ORIGIN": "https://page.example.org",
+            "STOP_TOPIC": "arn:aws:sns:us-west-2:123456789012:stop",
+        }  # fmt: skip
+        made.put("pilot/study.json", study_document(**changes))
+        made.put("project_master_list.json", {"pilot": {"id": "pilot", "live": True}})
+        yield made

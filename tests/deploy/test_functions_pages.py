@@ -1,0 +1,208 @@
+"""The study's pages on AWS: the same rules as on a server of one's own, and nothing lost or doubled in the bucket."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hippogym.core.study.tickets import participant_token, visit_of_token
+from tests.deploy.cloud import (
+    BUCKET,
+    KEY,
+    BucketLedger,
+    ChangedMeanwhile,
+    Cloud,
+    Objects,
+    Service,
+    Visits,
+    cloud,
+    study_document,
+)
+
+
+@pytest.fixture
+def lab() -> Iterator[Cloud]:
+    with cloud(events={}) as made:
+        yield made
+
+
+def with_conditions() -> dict:
+    study = study_document()["study"]
+    return {"events": {}, "study": {**study, "conditions": {"one": {}, "two": {}}}}
+
+
+def test_get_shows_and_post_advances_and_both_can_be_repeated(lab):
+    token, view = lab.arrive()
+    assert lab.ask("GET", "/study/now", token)[1]["view"] == lab.ask("GET", "/study/now", token)[1]["view"] == view
+    body = {"stamp": view["stamp"], "answers": {"word": "yes"}}
+    first, again = (lab.ask("POST", "/study/answer", token, body)[1] for _ in range(2))
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert first["view"]["name"] == again["view"]["name"] == "game"
+
+
+def test_an_answer_is_in_the_bucket_when_it_is_acknowledged(lab):
+    token, view = lab.arrive(userId="somebody")
+    lab.answer(token, view)
+    visit = visit_of_token(KEY, "pilot", token)
+    document = lab.document(f"visits/{visit}.json")
+    assert [row["answers"] for row in document["answers"]] == [{"word": "yes"}]
+    listed = lab.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="pilot/users/")["Contents"]
+    told = json.load(lab.client("s3").get_object(Bucket=BUCKET, Key=listed[0]["Key"])["Body"])
+    assert told["user"] == "somebody" and told["visits"][0]["every_answer"][0]["answers"] == {"word": "yes"}
+
+
+def test_a_large_answer_is_kept_beside_the_visit_and_comes_back_whole(lab):
+    token, view = lab.arrive()
+    word = "long " * 20_000
+    status, _ = lab.ask("POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {"word": word}})
+    assert status == 200
+    visit = visit_of_token(KEY, "pilot", token)
+    ledger = BucketLedger(lab.around.objects, "pilot", lab.now_s)
+    assert [row["answers"]["word"] for row in ledger.answers(visit)] == [word]
+    assert ledger.answers_bytes(visit) >= len(word)
+
+
+def test_what_is_missing_is_told_and_changes_nothing(lab):
+    token, view = lab.arrive()
+    status, body = lab.ask("POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {}})
+    assert status == 422 and [problem["name"] for problem in body["problems"]] == ["word"]
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["stamp"] == view["stamp"]
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "0" * 20 + "." + "A" * 43, "é" * 60])
+def test_without_a_signed_token_nothing_is_read_or_changed(lab, token):
+    lab.arrive()
+    for method, path in (
+        ("GET", "/study/now"),
+        ("POST", "/study/now"),
+        ("POST", "/study/answer"),
+        ("POST", "/study/withdraw"),
+    ):
+        assert lab.ask(method, path, token, {})[0] == 401
+
+
+def test_a_token_of_another_project_or_of_another_key_opens_nothing(lab):
+    token, _ = lab.arrive()
+    visit = str(visit_of_token(KEY, "pilot", token))
+    for other in (participant_token(KEY, "pilot2", visit), participant_token(bytes(32), "pilot", visit)):
+        assert lab.ask("GET", "/study/now", other)[0] == 401
+
+
+def test_only_listed_pages_may_ask(lab):
+    assert lab.ask("POST", "/study/arrive", None, {}, origin="https://elsewhere.example")[0] == 403
+    assert lab.ask("POST", "/study/arrive", None, {}, origin="https://page.example.org")[0] == 200
+    assert lab.ask("OPTIONS", "/study/arrive", None, None, origin="https://page.example.org")[0] == 204
+
+
+def test_a_study_that_is_not_live_is_shown_to_previews_only(lab):
+    lab.put("pilot/study.json", {**lab.document("study.json"), "live": False})
+    assert lab.ask("POST", "/study/arrive", None, {"link": {}})[0] == 404
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"preview": ""}})[0] == 200
+
+
+def test_who_comes_twice_from_a_recruiting_site_has_one_visit(lab):
+    token, _ = lab.arrive(PROLIFIC_PID="p1")
+    assert lab.arrive(token, PROLIFIC_PID="p1")[0] == token
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"PROLIFIC_PID": "p1"}})[0] == 409
+    lab.now_s += 300
+    other, _ = lab.arrive(PROLIFIC_PID="p1")
+    assert other != token
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["end"]["outcome"] == "superseded"
+
+
+def test_two_doors_at_once_let_a_recruited_participant_in_once(lab):
+    """The second comes between every two requests of the first, at each place in turn."""
+    for place in range(1, 12):
+        about = {"link": {"PROLIFIC_PID": f"at-{place}"}}
+        calls, others = [0], []
+        plain = lab.client("s3")
+
+        class Between:
+            def __getattr__(self, name):
+                def asked(**arguments):
+                    calls[0] += 1  # noqa: B023
+                    if calls[0] == place:  # noqa: B023
+                        others.append(lab.ask("POST", "/study/arrive", None, about)[0])  # noqa: B023
+                    return getattr(plain, name)(**arguments)  # noqa: B023
+
+                return asked if name in ("get_object", "put_object") else getattr(plain, name)  # noqa: B023
+
+        around = lab.around
+        around.client = lambda service: Between() if service == "s3" else lab.client(service)
+        service = Service(around, Visits, clock=lab.clock, pause=lambda attempt: None)
+        event = {
+            "rawPath": "/study/arrive", "requestContext": {"http": {"method": "POST"}}, "body": json.dumps(about),
+            "queryStringParameters": {"projectId": "pilot"}, "headers": {},
+        }  # fmt: skip
+        statuses = sorted([service(event)["statusCode"], *others])
+        if len(statuses) == 2:
+            assert statuses[0] == 200 and statuses[1] in (409, 503), (place, statuses)
+
+
+def test_conditions_are_even_and_kept_when_many_come_at_once():
+    with cloud(**with_conditions()) as lab:
+        lab.now_s = time.time()
+        objects = lab.around.objects
+        problems: list[BaseException] = []
+
+        def come() -> None:
+            try:
+                for _ in range(4):
+                    Visits(objects, lab.document("study.json"), KEY, lab.clock, lambda _: time.sleep(0.01)).arrive(
+                        {}, None, {}
+                    )
+            except BaseException as problem:
+                problems.append(problem)
+
+        threads = [threading.Thread(target=come) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not problems
+        log = [entry for entry in lab.document("assignments.json") if entry["event"] == "assign"]
+        arms = [entry["arm"] for entry in log]
+        assert len(arms) == 12 and arms.count("one") == 6
+        assert [entry["n"] for entry in lab.document("assignments.json")] == list(range(13))
+
+
+def test_a_failed_read_never_becomes_an_empty_visit(lab, monkeypatch):
+    token, view = lab.arrive()
+    lab.answer(token, view)
+    before = lab.document(f"visits/{visit_of_token(KEY, 'pilot', token)}.json")
+    from botocore.exceptions import EndpointConnectionError
+
+    with monkeypatch.context() as patch:
+
+        def fails(**_):
+            raise EndpointConnectionError(endpoint_url="https://s3")
+
+        patch.setattr(lab.client("s3"), "get_object", fails)
+        assert lab.ask("GET", "/study/now", token)[0] == 503
+        assert lab.ask("POST", "/study/answer", token, {"stamp": "x", "answers": {}})[0] == 503
+    assert lab.document(f"visits/{visit_of_token(KEY, 'pilot', token)}.json") == before
+
+
+def test_withdrawing_with_deletion_leaves_no_answer_in_any_version(lab):
+    token, view = lab.arrive(userId="somebody")
+    status, _ = lab.ask(
+        "POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {"word": "a secret " * 9_000}}
+    )
+    assert status == 200
+    assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 200
+    s3 = lab.client("s3")
+    for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
+        body = s3.get_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
+        assert b"a secret" not in body, one["Key"]
+
+
+def test_a_put_whose_answer_was_lost_is_not_taken_for_somebody_elses(lab):
+    objects = Objects(lab.client("s3"), BUCKET)
+    tag = objects.put("pilot/x.json", {"a": 1}, None)
+    assert objects.put("pilot/x.json", {"a": 1}, None) == tag
+    with pytest.raises(ChangedMeanwhile):
+        objects.put("pilot/x.json", {"a": 2}, None)
+    with pytest.raises(ChangedMeanwhile):
+        objects.put("pilot/x.json", {"a": 2}, '"' + "0" * 32 + '"')

@@ -1,0 +1,212 @@
+"""Servers of participants: started once, named, moved when interrupted, stopped, and nothing left behind."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hippogym.core.study.tickets import read, server_key, sign, visit_of_token
+from tests.deploy.cloud import DOMAIN, KEY, Cloud, Names, Servers, Stopper, cloud
+
+
+@pytest.fixture
+def lab() -> Iterator[Cloud]:
+    with cloud() as made:
+        yield made
+
+
+def place(lab: Cloud, token: str) -> dict:
+    status, body = lab.ask("GET", "/study/now", token)
+    assert status == 200, body
+    return body["view"]["game"]["place"]
+
+
+def at_the_game(lab: Cloud, **link: str) -> tuple[str, str]:
+    token, view = lab.arrive(**link)
+    assert lab.answer(token, view)["kind"] == "game"
+    return token, str(visit_of_token(KEY, "pilot", token))
+
+
+def playing(lab: Cloud) -> tuple[str, str]:
+    token, visit = at_the_game(lab)
+    lab.deliver()
+    lab.run(lab.tasks()[0])
+    assert place(lab, token)["state"] == "ready"
+    return token, visit
+
+
+def test_a_participant_gets_one_server_however_often_it_is_asked_for(lab):
+    token, visit = at_the_game(lab)
+    lab.told = lab.told * 3
+    lab.deliver()
+    assert place(lab, token) == {"state": "waiting"}
+    lab.deliver()
+    (task,) = lab.tasks()
+    assert task["startedBy"] == f"pilot/{visit}/1"
+    assert lab.schedules() == [visit]
+    lab.run(task)
+    lab.run(task)
+    assert list(lab.names()) == [f"{visit}.{DOMAIN}"]
+
+
+def test_the_ticket_says_who_plays_and_is_signed_for_this_server_only(lab):
+    token, visit = playing(lab)
+    got = place(lab, token)
+    assert got["url"] == f"wss://{visit}.{DOMAIN}:5000"
+    said = read(server_key(KEY, "pilot", visit), "ticket", got["ticket"])
+    assert said["visit"] == visit and said["step"] == "game"
+    assert read(server_key(KEY, "pilot", "0" * 20), "ticket", got["ticket"]) is None
+
+
+def test_nobody_is_sent_to_a_server_that_does_not_answer(lab):
+    token, _ = at_the_game(lab)
+    lab.deliver()
+    lab.well = False
+    lab.run(lab.tasks()[0])
+    assert place(lab, token) == {"state": "waiting"}
+    lab.well = True
+    assert place(lab, token)["state"] == "ready"
+
+
+def test_after_the_game_everything_is_removed(lab):
+    token, visit = playing(lab)
+    receipt = {
+        "kind": "over",
+        "visit": visit,
+        "trial": "t1",
+        "reason": "finished",
+        "episodes": 2,
+        "ticks": 9,
+        "score": 1,
+    }
+    text = sign(server_key(KEY, "pilot", visit), "receipt", receipt)
+    status, body = lab.ask("POST", "/study/now", token, {"receipts": [text]})
+    assert status == 200 and body["view"]["name"] == "survey"
+    lab.deliver()
+    assert (lab.tasks(), lab.names(), lab.schedules()) == ([], {}, [])
+    assert lab.document("places.json")["taken"] == []
+    assert lab.document(f"servers/{visit}.json")["state"] == "stopped"
+
+
+def test_a_receipt_of_another_server_is_refused(lab):
+    token, visit = playing(lab)
+    receipt = {"kind": "over", "visit": visit, "trial": "t1", "reason": "finished"}
+    text = sign(server_key(KEY, "pilot", "0" * 20), "receipt", receipt)
+    assert lab.ask("POST", "/study/now", token, {"receipts": [text]})[0] == 400
+
+
+def test_who_is_interrupted_by_spot_goes_on_in_a_new_task(lab):
+    token, visit = playing(lab)
+    old = lab.tasks()[0]
+    lab.ecs_says(Stopper, {**old, "lastStatus": "RUNNING", "desiredStatus": "STOPPED", "stopCode": "SpotInterruption"})
+    assert lab.names() == {}
+    lab.client("ecs").stop_task(cluster="hippogym", task=old["taskArn"])
+    lab.deliver()
+    lab.ecs_says(Stopper, {**old, "lastStatus": "STOPPED", "stopCode": "SpotInterruption"})
+    lab.deliver()
+    (new,) = lab.tasks()
+    assert new["startedBy"] == f"pilot/{visit}/2"
+    lab.run(new)
+    assert place(lab, token)["state"] == "ready"
+
+
+def test_where_spot_has_no_room_a_server_is_run_on_demand(lab, monkeypatch):
+    ecs, asked = lab.client("ecs"), []
+    plain = ecs.run_task
+
+    def run_task(**about):
+        asked.append(about["capacityProviderStrategy"][0]["capacityProvider"])
+        if asked[-1] == "FARGATE_SPOT":
+            return {"tasks": [], "failures": [{"reason": "RESOURCE:CPU"}]}
+        return plain(**about)
+
+    monkeypatch.setattr(ecs, "run_task", run_task)
+    at_the_game(lab)
+    lab.deliver()
+    assert asked == ["FARGATE_SPOT", "FARGATE"]
+    assert len(lab.tasks()) == 1
+
+
+def test_no_more_servers_than_the_cap_and_the_next_one_gets_the_first_that_is_free(lab):
+    first, _ = at_the_game(lab)
+    at_the_game(lab)
+    third, _ = at_the_game(lab)
+    lab.deliver()
+    assert len(lab.tasks()) == 2
+    lab.ask("POST", "/study/withdraw", first, {})
+    lab.deliver()
+    assert len(lab.tasks()) == 1
+    lab.now_s += 60
+    place(lab, third)
+    lab.deliver()
+    assert len(lab.tasks()) == 2
+
+
+def test_at_max_runtime_the_server_stops_and_the_participant_moves_on(lab):
+    token, visit = playing(lab)
+    key = server_key(KEY, "pilot", visit)
+    lab.ask(
+        "POST",
+        "/study/now",
+        token,
+        {"receipts": [sign(key, "receipt", {"kind": "began", "visit": visit, "trial": "t"})]},
+    )
+    lab.now_s += 31 * 60
+    lab.told.append(("STOP_TOPIC", {"project": "pilot", "visit": visit, "why": "maxRuntime"}))
+    lab.deliver()
+    assert lab.tasks() == [] and lab.names() == {}
+    status, body = lab.ask("GET", "/study/now", token)
+    assert status == 200 and body["view"]["name"] == "survey"
+    assert lab.tasks() == []
+
+
+def test_a_word_that_time_is_up_is_not_believed_before_it_is(lab):
+    _, visit = playing(lab)
+    lab.told.append(("STOP_TOPIC", {"project": "pilot", "visit": visit, "why": "maxRuntime"}))
+    lab.deliver()
+    assert len(lab.tasks()) == 1
+
+
+def test_a_container_that_never_starts_is_not_started_for_ever(lab):
+    token, _ = at_the_game(lab)
+    for _ in range(12):
+        lab.deliver()
+        for task in lab.tasks():
+            lab.client("ecs").stop_task(cluster="hippogym", task=task["taskArn"])
+            ended = {**task, "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "bad image"}
+            lab.ecs_says(Stopper, ended)
+    assert lab.tasks() == [] and lab.told == []
+    status, body = lab.ask("GET", "/study/now", token)
+    assert status == 200 and body["view"]["end"]["outcome"] == "fault"
+    assert lab.document("places.json")["taken"] == []
+
+
+def test_the_janitor_finds_tasks_and_names_that_nobody_has(lab):
+    token, visit = playing(lab)
+    ecs = lab.client("ecs")
+    inside = {"subnets": [lab.settings["SUBNETS"]], "securityGroups": [lab.settings["SECURITY_GROUP"]]}
+    ecs.run_task(
+        cluster="hippogym", taskDefinition="hippogym-pilot", startedBy=f"pilot/{'a' * 20}/1", launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": inside},
+    )  # fmt: skip
+
+    Names(lab.around).set(f"{'b' * 20}.{DOMAIN}", "203.0.113.7")
+    Names(lab.around).set(f"www.{DOMAIN}", "203.0.113.8")
+    assert lab.janitor() >= 2
+    lab.deliver()
+    assert [task["startedBy"] for task in lab.tasks()] == [f"pilot/{visit}/1"]
+    assert sorted(lab.names()) == sorted([f"{visit}.{DOMAIN}", f"www.{DOMAIN}"])
+    assert place(lab, token)["state"] == "ready"
+    assert lab.janitor() == 0
+
+
+def test_a_start_that_breaks_off_after_the_task_was_run_finds_it_again(lab, monkeypatch):
+    at_the_game(lab)
+    lost = list(lab.told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Servers, "put", lambda *_: (_ for _ in ()).throw(TimeoutError))
+        with pytest.raises(TimeoutError):
+            lab.deliver()
+    lab.told = lost
+    lab.deliver()
+    assert len(lab.tasks()) == 1
