@@ -20,6 +20,8 @@ from hippogym.deploy.functions_zip import program
 from hippogym.deploy.stack import Stack, Wanted
 from tests.deploy.pretend import MADE
 
+pytestmark = pytest.mark.long  # a minute and a half: every request is held against the policies
+
 REGION, ACCOUNT, DOMAIN = "us-west-2", "123456789012", "lab.example.org"
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 ROLES = ("next", "start", "stop", "list", "janitor")

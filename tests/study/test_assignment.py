@@ -87,7 +87,7 @@ def simulate(study: Study, arrivals: int, drop_out: float, seed: int) -> list[in
     return really
 
 
-@pytest.mark.parametrize("arms", ["ab", "abc", "abcdefg"])
+@pytest.mark.parametrize("arms", ["ab", "abc", pytest.param("abcdefg", marks=pytest.mark.long)])
 def test_arms_differ_by_one_at_most_through_10000_arrivals_with_30_percent_drop_out(arms):
     factor = equal(*arms, seed=7)
     study = Study(factor)
@@ -100,6 +100,7 @@ def test_arms_differ_by_one_at_most_through_10000_arrivals_with_30_percent_drop_
     assert Counter(entry["event"] for entry in study.log)["return"] > 2_900
 
 
+@pytest.mark.long
 def test_blocks_stay_even_through_10000_arrivals_too():
     factor = equal("a", "b", "c", method="blocks", seed=1)
     study = Study(factor)

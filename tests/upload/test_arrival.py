@@ -29,7 +29,7 @@ def records(tmp_path: Path) -> Path:
 def s3(proxy: FaultProxy, bucket: str, monkeypatch: pytest.MonkeyPatch):
     """The bucket as seen through the proxy. One that answers late is given up after half a second."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
-    storage = S3Storage(bucket, answer_s=1.5)
+    storage = S3Storage(bucket, answer_s=1.0)
     yield storage
     storage.close()
 
