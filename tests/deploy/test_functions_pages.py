@@ -141,6 +141,7 @@ def test_two_doors_at_once_let_a_recruited_participant_in_once(lab):
             assert statuses[0] == 200 and statuses[1] in (409, 503), (place, statuses)
 
 
+@pytest.mark.long  # on a machine as busy as a test run, eight tries are not always enough for twenty at once
 def test_conditions_are_even_and_kept_when_many_come_at_once():
     with cloud(**with_conditions()) as lab:
         lab.now_s = time.time()
