@@ -6,13 +6,15 @@ import contextlib
 import json
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE_S = 30.0
+from tests.patience import PATIENCE_S
+
 HEADER = struct.Struct("!BBHIIIQHHHH")
 
 
@@ -85,6 +87,16 @@ class Client:
     async def newest(self, key: str) -> Any:
         """The newest value of a key, waiting for the first."""
         return self.all(key)[-1] if self.all(key) else (await self.until(key))[key]
+
+    async def until_newest(self, key: str, so: Callable[[Any], bool]) -> Any:
+        """Read until the newest value of a key is so; returns it. Frames and messages may overtake each other."""
+        while not self.all(key) or not so(self.all(key)[-1]):
+            await self.receive()
+        return self.all(key)[-1]
+
+    async def until_state(self, state: str) -> Any:
+        """Read until the newest status says this state; returns the status."""
+        return await self.until_newest("status", lambda status: status["state"] == state)
 
     async def until_frame(self, more: int = 1) -> Seen:
         """Read until so many more frames have come; returns the last."""

@@ -14,10 +14,10 @@ from hippogym.config import load_study
 from hippogym.core import packets
 from hippogym.core.frame_header import FrameHeader
 from hippogym.live.process import TrialProcess
+from tests.patience import PATIENCE_S
 from tests.servers import write_study
 from trial import play
 
-PATIENCE_S = 60.0
 RATE = 2000.0  # frames per second that are asked for, and never reached
 
 

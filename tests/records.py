@@ -5,9 +5,8 @@ import pickle
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
 from tests.servers import RunningServer
-
-PATIENCE_S = 30.0
 
 
 def plain_loop(path: Path) -> list[dict]:

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 60.0  # every wait has a deadline; this one is for slow machines
 
 
 @dataclass

@@ -11,9 +11,10 @@ ROOT = Path(__file__).parent.parent
 PARTS = ("core", "live", "data", "pages", "deploy")
 SHARED = ("config", "errors", "logs")
 JOINS = {
+    "live": ("bookkeeping",),
     "replay": ("live", "data", "pages"),
     "rehearse": ("live", "data", "pages"),
-    "assembly": ("live", "data", "pages", "deploy"),
+    "assembly": ("live", "data", "pages", "deploy", "bookkeeping"),
 }  # what joins parts, as the top does; nobody but the top imports it
 TOP = ("communicator", "trial", "updateProject", "agent", "hippogym.cli", "hippogym.__main__")
 FILES = sorted((ROOT / "hippogym").rglob("*.py"))

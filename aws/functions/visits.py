@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 
 from functions.ledger import BucketLedger, carried_out
 from functions.objects import ChangedMeanwhile, Objects
+from hippogym.bookkeeping.arriving import Arrived, Newcomer
+from hippogym.bookkeeping.books import SEED, Books
+from hippogym.bookkeeping.presence import Presence
+from hippogym.bookkeeping.views import Views
 from hippogym.core.study import rules
 from hippogym.core.study.codes import make_code
 from hippogym.core.study.factors import factors_of
@@ -21,10 +25,6 @@ from hippogym.core.study.tickets import participant_token, study_key, visit_of_t
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.core.study.way import build_way
 from hippogym.errors import RecordError
-from hippogym.live.arriving import Arrived, Newcomer
-from hippogym.live.books import SEED, Books
-from hippogym.live.presence import Presence
-from hippogym.live.views import Views
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
+from hippogym.bookkeeping.books import Books
+from hippogym.bookkeeping.views import Views
 from hippogym.config import Study
 from hippogym.core.study.codes import make_code
 from hippogym.core.study.factors import factors_of
@@ -16,10 +18,8 @@ from hippogym.data.ledger.keeper import LedgerThread
 from hippogym.data.ledger.sqlite import FILE
 from hippogym.data.users import UserFiles
 from hippogym.errors import StartError
-from hippogym.live.books import Books
 from hippogym.live.desk import Desk
 from hippogym.live.overview import Overview
-from hippogym.live.views import Views
 from hippogym.pages.asking import Reception
 from hippogym.pages.next_routes import next_routes
 from hippogym.pages.routes import PageSettings, strict_headers

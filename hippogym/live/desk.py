@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hippogym.bookkeeping.arriving import Arrived, Newcomer
+from hippogym.bookkeeping.books import Books
+from hippogym.bookkeeping.seams import LedgerBook, LedgerThread
+from hippogym.bookkeeping.views import Views
 from hippogym.core.study import rules
 from hippogym.core.study.forms import Problem
 from hippogym.core.study.refusal import Refusal, unknown
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.errors import RecordError
 from hippogym.live.admission import Admission
-from hippogym.live.arriving import Arrived, Newcomer
-from hippogym.live.books import Books
 from hippogym.live.overview import Overview
-from hippogym.live.seams import LedgerBook, LedgerThread
-from hippogym.live.views import Views
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from hippogym.bookkeeping.books import Books
+from hippogym.bookkeeping.seams import LedgerBook
 from hippogym.core.study.factors import CONDITION, Factor
 from hippogym.core.study.forms import Control, as_number
 from hippogym.core.study.tally import Count
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.core.study.way import Step, Way
-from hippogym.live.books import Books
-from hippogym.live.seams import LedgerBook
 
 PATIENCE = 50.0  # it is made anew after this many times as long as it took: the ledger's thread has other work
 MOST_VALUES = 2_000

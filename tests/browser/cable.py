@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 class Cable:

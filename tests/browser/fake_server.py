@@ -26,8 +26,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from hippogym.pages.routes import PageSettings, page_routes
 from tests.browser.fake_study import FakeDesk
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 10.0
 KEYS = [
     {"action": "noop", "keys": [["KeyE"]]},
     {"action": "up", "keys": [["ArrowUp"], ["KeyW"]]},

@@ -10,12 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.patience import PATIENCE_MS
 from tests.study.fake_observatory import TOKEN, FakeDesk, FakeObservatory, running
 
 pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-PATIENCE_MS = 20_000
 SECOND = "20260101-120000-00000001"
 
 

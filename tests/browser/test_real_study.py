@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.accessibility import grave_problems
-from tests.browser.watching import PATIENCE_MS, control, expect_state, expect_title
+from tests.browser.watching import control, expect_state, expect_title
+from tests.patience import PATIENCE_MS
 from tests.records import manifest, wait_for_files
 from tests.servers import ROOT, RunningServer, serving, write_study
 

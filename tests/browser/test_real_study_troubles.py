@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.watching import (
-    PATIENCE_MS,
     expect_state,
     expect_title,
     frames,
@@ -23,6 +22,7 @@ from tests.browser.watching import (
     wait_until_frames,
     watch,
 )
+from tests.patience import PATIENCE_MS
 from tests.records import trial_folders
 from tests.servers import ROOT, RunningServer, serving, write_study
 

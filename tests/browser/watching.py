@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-PATIENCE_MS = 30_000  # every wait has a deadline; this one is for slow machines
+from tests.patience import PATIENCE_MS
 
 # Goes between the page and the browser's WebSocket, and changes nothing of what passes.
 WATCH = """

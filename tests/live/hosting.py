@@ -19,10 +19,9 @@ from hippogym.live.fenced_socket import FencedHttp, FencedWebSocket
 from hippogym.live.server import QuietServer, listen
 from hippogym.live.session import Session, SessionLimits
 from hippogym.live.sessions import Sessions
+from tests.patience import PATIENCE_S
 from tests.servers import RunningServer
 from trial import play
-
-PATIENCE_S = 30.0
 
 
 @dataclass

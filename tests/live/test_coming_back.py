@@ -108,13 +108,12 @@ async def test_who_comes_back_to_a_paused_game_sees_where_it_was(long_server) ->
         await client.say(command="start")
         await client.until_frame(5)
         await client.say(command="pause")
-        while client.all("status")[-1]["state"] != "paused":
-            await client.receive()
+        await client.until_state("paused")
     async with join(long_server.ws) as client:
         await begin(client, token=welcome["token"])
         assert client.frames[0].flags & SENT_AGAIN
-        assert client.all("UI") and client.all("keys")
-        assert (await client.newest("status"))["state"] == "paused"
+        assert await client.newest("UI") and await client.newest("keys")
+        await client.until_state("paused")
 
 
 async def test_the_environment_waits_while_nobody_is_there(long_server) -> None:
@@ -122,10 +121,10 @@ async def test_the_environment_waits_while_nobody_is_there(long_server) -> None:
         welcome = await begin(client)
         await client.say(command="start")
         before = (await client.until_frame(5)).tick
-    await asyncio.sleep(0.5)  # 30 ticks, if it did not wait
+    await asyncio.sleep(3)  # 90 ticks and more, if it did not wait; a busy server hears late that somebody went
     async with join(long_server.ws) as client:
         await begin(client, token=welcome["token"])
-        assert client.frames[0].tick - before < 15
+        assert client.frames[0].tick - before < 45
 
 
 async def test_a_user_id_is_not_the_right_to_come_back(long_server) -> None:

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.clients import Client, join
-from tests.servers import PATIENCE_S, RunningServer
+from tests.patience import PATIENCE_S
+from tests.servers import RunningServer
 
 ATTACK_S = 2.0
 CONTINUATION, TEXT, PING, PONG = 0, 1, 9, 10

@@ -14,7 +14,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.clients import Client, join
-from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
+from tests.patience import PATIENCE_S
+from tests.servers import ROOT, RunningServer, serving, write_study
 
 CONFIG = """
 trial:

@@ -64,8 +64,8 @@ async def test_a_client_of_version_1_sees_where_it_is_in_words(study) -> None:
         assert text.endswith("Your place in the line: 1.")
         assert set(old.messages[0]) == {"display"}
         await leave(first)
+        await old.until_newest("display", lambda shown: shown == {})
         await old.until_frame()
-        assert old.all("display")[-1] == {}
         await old.say(command="start")
         await old.until_frame(3)
 
@@ -111,7 +111,7 @@ async def test_what_is_said_in_the_line_is_answered_and_changes_nothing(study) -
         await client.until("ping")
         await leave(first)
         await client.until_frame()
-        assert client.all("status")[-1]["state"] == "waiting"
+        await client.until_state("waiting")
 
 
 async def test_the_server_stops_and_says_so_to_those_who_wait(study) -> None:

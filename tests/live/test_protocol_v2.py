@@ -41,7 +41,7 @@ async def test_hello_is_answered_with_everything_the_page_needs(server: RunningS
         assert actions == ["noop", "up", "right", "left", "down", "upright"]
         assert {entry["action"] for entry in client.all("keys")[0]} == set(actions)
         assert client.all("frameRate") == [{"rate": 30, "min": 1, "max": 60, "step": 5, "allowed": True}]
-        assert (await client.newest("status"))["state"] == "waiting"
+        await client.until_state("waiting")
         first = client.frames[0]
         assert (first.frame, first.episode, first.tick) == (1, 0, 0)
         assert Image.open(io.BytesIO(first.image)).format == "JPEG"
@@ -97,7 +97,7 @@ async def test_reset_while_paused_shows_the_new_episode(server: RunningServer) -
         while (await client.until_frame()).episode == 0:
             pass
         assert (client.frames[-1].episode, client.frames[-1].tick) == (1, 0)
-        assert client.all("status")[-1]["state"] == "paused"
+        await client.until_state("paused")
         await client.say(command="reset")
         while client.frames[-1].episode == 1:
             await client.receive()

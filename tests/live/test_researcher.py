@@ -77,9 +77,7 @@ async def test_a_game_on_hold_does_not_move_whatever_is_pressed_and_goes_on_by_i
         await playing(client)
         session = await host.only_session()
         session.pause()
-        while not client.all("status")[-1]["onHold"]:
-            await client.receive()
-        status = client.all("status")[-1]
+        status = await client.until_newest("status", lambda status: status["onHold"])
         assert (status["state"], "researcher" in status["text"]) == ("paused", True)
         await client.say(command="start")
         await client.say(info="are you there?")
@@ -91,7 +89,7 @@ async def test_a_game_on_hold_does_not_move_whatever_is_pressed_and_goes_on_by_i
         assert session.stats()["onHold"]
         session.resume()
         await client.until_frame(5)
-        assert client.all("status")[-1]["state"] == "playing"
+        await client.until_state("playing")
         await client.say(command="stop")
         await client.until("done")
     [file] = wait_for_files(host.as_server(), 1)
@@ -107,12 +105,10 @@ async def test_a_participant_who_paused_stays_paused_when_the_researcher_lets_go
         session = await host.only_session()
         await client.say(command="pause")
         session.pause()
-        while client.all("status")[-1]["text"] == "":
-            await client.receive()
+        await client.until_newest("status", lambda status: status["text"] != "")
         session.resume()
-        while client.all("status")[-1]["text"] != "":
-            await client.receive()
-        assert client.all("status")[-1]["state"] == "paused"
+        status = await client.until_newest("status", lambda status: status["text"] == "")
+        assert status["state"] == "paused"
 
 
 @pytest.mark.parametrize("v2", [True, False])

@@ -22,8 +22,9 @@ from cryptography.x509.oid import NameOID
 
 from tests.clients import join
 from tests.live.conftest import CONFIG, COUNTING
+from tests.patience import PATIENCE_S
 from tests.records import of_kind, plain_loop, wait_for_files
-from tests.servers import PATIENCE_S, ROOT, RunningServer, serving
+from tests.servers import ROOT, RunningServer, serving
 
 
 def run(study: Path, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:

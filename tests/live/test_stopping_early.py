@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.servers import PATIENCE_S, ROOT
+from tests.patience import PATIENCE_S
+from tests.servers import ROOT
 
 COMMAND = [sys.executable, str(ROOT / "communicator.py"), "dev", "--address", "127.0.0.1", "--port", "0"]
 ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]

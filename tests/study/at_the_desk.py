@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from hippogym.bookkeeping.books import Books
+from hippogym.bookkeeping.views import Views
 from hippogym.core.study.codes import make_code
 from hippogym.core.study.way import build_way
 from hippogym.data.ledger.keeper import LedgerThread
 from hippogym.data.users import UserFiles
-from hippogym.live.books import Books
 from hippogym.live.desk import Desk
 from hippogym.live.overview import Overview
-from hippogym.live.views import Views
 from hippogym.pages.step_files import read_step_files
 
 KEY = bytes(32)

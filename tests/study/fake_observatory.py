@@ -20,10 +20,10 @@ from starlette.applications import Starlette
 from hippogym.data.upload_status import UploadStatus
 from hippogym.pages.dashboard_routes import dashboard_routes
 from hippogym.pages.routes import PageSettings, page_routes
+from tests.patience import PATIENCE_S
 
 TOKEN = "a-token-only-for-these-tests-0123456789"
 HEADER = struct.Struct("!BBHIIIQHHHH")
-PATIENCE_S = 20.0
 SINCE_S = time.time() - 4000
 OVERVIEW: dict[str, Any] = {
     "steps": [

@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hippogym.pages.dashboard.visitor import FRAMES_ON_THE_WAY, LONGEST_SENTENCE
 from hippogym.pages.dashboard_routes import MOST_VISITORS
+from tests.patience import PATIENCE_S
 from tests.study.fake_observatory import OVERVIEW, TOKEN, FakeDesk, FakeObservatory, running
 from tests.study.researcher import Researcher, until
 
-PATIENCE_S = 20.0
 FIRST = "20260101-120000-00000000"
 SECOND = "20260101-120000-00000001"
 

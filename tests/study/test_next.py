@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from tests.clients import join
+from tests.patience import PATIENCE_S
 from tests.servers import RunningServer, serving
 from tests.study.test_http import rows_of
-from tests.study.whole_study import PATIENCE_S, wait_for, whole_study
+from tests.study.whole_study import wait_for, whole_study
 
 CONFIG = """
 project:

@@ -18,8 +18,9 @@ from websockets.exceptions import ConnectionClosed
 
 from hippogym.pages.dashboard.visitor import FRAMES_ON_THE_WAY
 from tests.clients import Client, join
+from tests.patience import PATIENCE_S
 from tests.records import plain_loop
-from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
+from tests.servers import ROOT, RunningServer, serving, write_study
 from tests.study.researcher import Researcher
 
 TOKEN = "only-for-these-tests-0123456789"

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 
 from hippogym.data.ledger.sqlite import FILE
-from tests.servers import PATIENCE_S, RunningServer, serving
+from tests.patience import PATIENCE_S
+from tests.servers import RunningServer, serving
 from tests.study.whole_study import whole_study
 
 CONFIG = """

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE_S
 from tests.servers import ROOT, write_study
 
 COUNTING = ROOT / "tests" / "agents" / "counting.py"
-PATIENCE_S = 60.0
 
 CONFIG = """
 project:

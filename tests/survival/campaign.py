@@ -23,7 +23,8 @@ import psutil
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.clients import Client, join
-from tests.servers import PATIENCE_S, RunningServer, serving, write_study
+from tests.patience import PATIENCE_S
+from tests.servers import RunningServer, serving, write_study
 from tests.survival.plain_recorder import USE_IT
 from tests.survival.proof import Kept, Tally, compare, read_trial
 

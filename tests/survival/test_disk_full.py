@@ -20,8 +20,9 @@ from hippogym.errors import RecordError
 from hippogym.live.channel import Channel
 from hippogym.live.inbox import MOST_PUT_OFF_BYTES, Inbox
 from tests.clients import Client, join
+from tests.patience import PATIENCE_S
 from tests.records import inputs, manifest, of_kind, plain_loop, trial_folders, wait_for_files
-from tests.servers import PATIENCE_S, ROOT, RunningServer, serving, write_study
+from tests.servers import ROOT, RunningServer, serving, write_study
 from tests.survival.proof import Tally, compare, read_trial
 from tests.survival.small_disk import Disk, SmallDisk, SmallFiles, mounted
 
@@ -120,8 +121,7 @@ async def test_who_begins_or_comes_back_while_the_disk_is_full_is_told(study: Pa
                 disk.make_room(server)
                 await again.until_frame(1)
                 await v1.until_frame(1)
-                while v1.all("display")[-1] != {}:
-                    await v1.receive()
+                await v1.until_newest("display", lambda shown: shown == {})
                 for client in (again, v1):
                     await client.say(command="start")
                     await client.until_frame(3)

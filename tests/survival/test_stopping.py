@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.clients import Client, join
+from tests.patience import PATIENCE_S
 from tests.records import manifest, of_kind, plain_loop
-from tests.servers import PATIENCE_S, RunningServer, serving, write_study
+from tests.servers import RunningServer, serving, write_study
 from tests.survival.proof import Tally, compare, read_trial
 
 AGENT = (Path(__file__).parent / "sized_agent.py").read_text()

@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hippogym.live.worker import die_with_parent
 from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 60.0
 KEY_ID, SECRET = "KEYIDOFTESTS", "a-secret-of-tests"
 PROGRAMS = Path(sys.executable).parent
 

@@ -13,7 +13,8 @@ import pytest
 from hippogym.data.upload_status import status
 from hippogym.data.uploader import Uploader
 from tests.fault_proxy import FaultProxy, fault_proxy, seeded
-from tests.upload.conftest import PATIENCE_S, Store, running, uploading, wait_until
+from tests.patience import PATIENCE_S
+from tests.upload.conftest import Store, running, uploading, wait_until
 from tests.upload.trials import USER, begin, end, expected, keep, parts, play, waiting
 from tests.upload.trials import running as on_disk
 

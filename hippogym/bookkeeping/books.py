@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from hippogym.bookkeeping.arriving import Arrived, Newcomer, goes_on, kept
+from hippogym.bookkeeping.presence import Presence
+from hippogym.bookkeeping.seams import LedgerBook, PageText
 from hippogym.core.study import rules
 from hippogym.core.study.allocation import Allocation, Placement
 from hippogym.core.study.factors import Factor, factors_of
@@ -20,9 +23,6 @@ from hippogym.core.study.tally import Count
 from hippogym.core.study.visit import Game, Visit, is_over
 from hippogym.core.study.way import Step, Way, variant
 from hippogym.errors import RecordError
-from hippogym.live.arriving import Arrived, Newcomer, goes_on, kept
-from hippogym.live.presence import Presence
-from hippogym.live.seams import LedgerBook, PageText
 
 ELSEWHERE_S = 120.0
 MOST_BYTES = 64 * 2**20  # of one visit's answers, files included

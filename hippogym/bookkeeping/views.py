@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from hippogym.bookkeeping.seams import PageText
 from hippogym.core.study import rules
 from hippogym.core.study.visit import Visit
 from hippogym.core.study.way import Ending, Way
-from hippogym.live.seams import PageText
 
 _BRACES = re.compile(r"\{([A-Za-z_][\w.-]{0,63})\}", re.ASCII)
 SUPERSEDED = "This study was opened again in another browser or on another device, and goes on there."
