@@ -240,7 +240,12 @@ class Keys(Hands):
 
 
 @pytest.mark.parametrize(
-    ("hands", "shape"), [(Hands, WIDE), (Thumb, PHONE), (Keys, WIDE)], ids=["wide", "phone", "keys"]
+    ("hands", "shape"),
+    [
+        pytest.param(Hands, WIDE, id="wide", marks=pytest.mark.long),
+        pytest.param(Thumb, PHONE, id="phone"),
+        pytest.param(Keys, WIDE, id="keys"),
+    ],
 )
 def test_from_the_link_to_the_code_every_answer_is_what_was_entered(
     new_context: Callable[..., BrowserContext], server: RunningServer, sketch: Path, hands: type[Hands], shape: dict

@@ -116,6 +116,7 @@ def test_a_reload_and_a_closed_tab_go_on_in_the_same_game_at_the_same_tick(
         assert (visit["games"]["game"]["starts"], visit["games"]["game"]["reason"]) == (1, "stopped")
 
 
+@pytest.mark.long
 def test_two_tabs_share_one_game_and_neither_is_left_behind(page: Page, tmp_path: Path):
     with serving(study(tmp_path)) as server:
         play(to_the_game(page, server))
@@ -185,6 +186,7 @@ def test_a_server_that_is_killed_in_the_game_goes_on_with_another_game(page: Pag
         assert visit["games"]["game"]["starts"] == 2
 
 
+@pytest.mark.long
 def test_who_finds_no_place_waits_in_line_and_then_plays(
     new_context: Callable[..., BrowserContext], page: Page, tmp_path: Path
 ):
@@ -214,6 +216,7 @@ def test_a_game_that_fails_again_and_again_ends_the_visit_with_words_and_a_code(
         assert [visit["outcome"] for visit in visits(server)] == ["fault"]
 
 
+@pytest.mark.long
 def test_who_has_taken_part_finds_their_code_again_and_a_stranger_does_not(
     new_context: Callable[..., BrowserContext], page: Page, tmp_path: Path
 ):

@@ -303,7 +303,7 @@ def studies(tmp_path_factory):
     return folders
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("to", [to if to == "parquet" else pytest.param(to, marks=pytest.mark.long) for to in FORMATS])
 def test_memory_does_not_grow_with_the_number_of_episodes(tmp_path, studies, to):
     few, many = (peak_kb(study, to, tmp_path / f"{study.name}-{OUT[to]}") for study in studies)
     assert many - few < 22_000, f"44 MB more of records needed {many - few} kB more of memory"

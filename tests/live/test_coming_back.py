@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from hippogym.core.frame_header import SENT_AGAIN
 from tests.clients import Client, join
+from tests.patience import PATIENCE_S
 from tests.records import of_kind, plain_loop, wait_for_files
 from tests.servers import ROOT, RunningServer, serving, write_study
 
@@ -217,6 +218,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.long
 async def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> None:
     code = SILENT_CLIENT.format(root=str(ROOT), url=long_server.ws)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -225,7 +227,7 @@ async def test_a_stopped_client_is_noticed_and_its_trial_waits(long_server) -> N
             process.send_signal(signal.SIGSTOP)
             connections = psutil.Process(long_server.process.pid).net_connections("tcp")
             assert [c for c in connections if c.status == psutil.CONN_ESTABLISHED]
-            for _ in range(250):  # noticed within 20 s
+            for _ in range(int(PATIENCE_S * 10)):
                 await asyncio.sleep(0.1)
                 here = psutil.Process(long_server.process.pid).net_connections("tcp")
                 if not [c for c in here if c.status == psutil.CONN_ESTABLISHED]:

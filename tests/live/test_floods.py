@@ -157,7 +157,12 @@ async def test_a_message_in_many_small_pieces_is_read_whole(server: RunningServe
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\r\n"]
+    "said",
+    [
+        pytest.param(b"", marks=pytest.mark.long),
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\r\n", marks=pytest.mark.long),
+    ],
 )
 async def test_a_connection_that_asks_for_nothing_is_closed(server: RunningServer, said: bytes) -> None:
     async with wire(server) as (reader, writer):

@@ -45,6 +45,7 @@ def test_an_agent_that_fails_is_red_and_the_exit_code_says_so(
     assert "✗ everybody went their way" in said and "✗ the server's log" in said
 
 
+@pytest.mark.long
 def test_a_study_that_is_only_a_game_is_rehearsed_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trial = "trial: {game: CartPole-v1, maxEpisodes: 30, startingFrameRate: 15, episodePause: 0.1}"
     study = write_study(tmp_path / "study", trial)
@@ -55,6 +56,7 @@ def test_a_study_that_is_only_a_game_is_rehearsed_too(tmp_path: Path, capsys: py
     assert "3 loaded a page again" in said and "3 opened a second tab" in said
 
 
+@pytest.mark.long
 def test_on_a_server_that_runs_already_the_data_are_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

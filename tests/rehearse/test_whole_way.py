@@ -125,7 +125,9 @@ def test_a_server_that_complained_or_did_not_stop_is_red() -> None:
     assert server_check(1, []).state == server_check(None, []).state == RED
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize(
+    "example", [one if one == "two-conditions" else pytest.param(one, marks=pytest.mark.long) for one in examples()]
+)
 def test_a_bot_goes_through_every_example(example: str, tmp_path: Path) -> None:
     study = quick_study(tmp_path / "study", example)
     done = rehearse(study, tmp_path, 2, NOTHING_BEFALLS, play_s=2.0)
@@ -134,6 +136,7 @@ def test_a_bot_goes_through_every_example(example: str, tmp_path: Path) -> None:
     assert all(game.frames for story in done.stories for game in story.games)
 
 
+@pytest.mark.long
 def test_a_bad_line_delays_and_loses_nothing(tmp_path: Path) -> None:
     study = quick_study(tmp_path / "study", "two-conditions")
     done = rehearse(study, tmp_path, 2, Shares(0, 1, 1, 1), network=Network(0.15, 0.02, 2e6))

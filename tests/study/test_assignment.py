@@ -87,7 +87,9 @@ def simulate(study: Study, arrivals: int, drop_out: float, seed: int) -> list[in
     return really
 
 
-@pytest.mark.parametrize("arms", ["ab", "abc", pytest.param("abcdefg", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "arms", ["abc", pytest.param("ab", marks=pytest.mark.long), pytest.param("abcdefg", marks=pytest.mark.long)]
+)
 def test_arms_differ_by_one_at_most_through_10000_arrivals_with_30_percent_drop_out(arms):
     factor = equal(*arms, seed=7)
     study = Study(factor)

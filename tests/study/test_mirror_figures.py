@@ -43,6 +43,7 @@ def test_the_page_holds_the_figures_that_were_measured():
     assert f"{mirror.BEGIN}\n{mirror.section(results)}\n{mirror.END}" in page
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_small_dose_measures_all_three_ways(tmp_path):
     out = tmp_path / "out.json"

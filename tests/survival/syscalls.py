@@ -21,7 +21,7 @@ CALLS = (
     "renameat,renameat2,link,linkat,symlinkat,unlink,unlinkat,rmdir,fchmod,fchmodat,chmod,flock,newfstatat,statx,"
     "getdents64,sendto,recvfrom,connect"
 )
-SOME = 12  # of the points, where all would take too long
+SOME = 8  # of the points, where all would take too long
 LINE = re.compile(r"^(?:\[pid +\d+\] |\d+ +)?(\w+)\(", re.MULTILINE)
 
 

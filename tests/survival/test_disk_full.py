@@ -39,7 +39,7 @@ LARGE = 1_000_000
 AGENT = (Path(__file__).parent / "sized_agent.py").read_text().replace("EPISODE_TICKS = 30", "EPISODE_TICKS = 100_000")
 
 
-@pytest.fixture(params=["a small disk", "small files"])
+@pytest.fixture(params=[pytest.param("a small disk", marks=pytest.mark.long), "small files"])
 def disk(request: pytest.FixtureRequest, study: Path) -> Iterator[Disk]:
     with contextlib.ExitStack() as stack:
         if request.param == "small files":

@@ -70,7 +70,9 @@ def test_what_has_arrived_is_not_sent_again(records, s3, proxy):
 
 
 @pytest.mark.parametrize("store", ["rclone", pytest.param("moto", marks=pytest.mark.long)], indirect=True)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=pytest.mark.long) if fault == "time-out" else fault for fault in FAULTS]
+)
 def test_a_fault_at_any_request_costs_no_file_and_doubles_none(fault, records, s3, proxy, store, bucket):
     """The number of requests without a fault tells at which there can be one."""
     trial = begin(records, "trial-0", size=2000)

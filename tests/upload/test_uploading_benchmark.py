@@ -12,6 +12,7 @@ from benchmarks import uploading
 from tests.servers import ROOT
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_small_dose_gives_every_figure(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
