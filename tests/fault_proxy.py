@@ -166,7 +166,7 @@ def fault_proxy(upstream: int) -> Iterator[FaultProxy]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(90)
         yield proxy
     finally:
         loop.call_soon_threadsafe(_cancel_all, loop)

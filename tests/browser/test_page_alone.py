@@ -411,7 +411,7 @@ def test_a_lost_connection_says_so_and_goes_on_in_the_same_game(page: Page, serv
     expect(page.locator("#overlay-wait")).to_have_text(re.compile(r"Trying (again in \d+ s\.|now…)"))
     expect(page.get_by_role("button", name="Try now")).to_be_visible()
     server.refusing = False
-    expect(page.locator("#state")).to_have_text("Playing", timeout=15_000)
+    expect(page.locator("#state")).to_have_text("Playing")
     hello = server.wait_for(lambda message: "client" in message, since)
     assert hello["token"] == token
     assert server.trial.connections >= 2
@@ -463,7 +463,7 @@ def test_a_game_that_could_not_be_kept_is_followed_by_a_new_one_and_a_word_about
     server.trials.clear()
     since = len(server.messages)
     server.refusing = False
-    expect(title(page)).to_have_text("Ready when you are", timeout=15_000)
+    expect(title(page)).to_have_text("Ready when you are")
     expect(page.locator("#toast-text")).to_contain_text("could not be kept")
     assert older not in server.trials
     page.locator("#overlay-button").click()

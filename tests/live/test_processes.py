@@ -30,7 +30,7 @@ async def test_a_process_starts_while_every_thread_waits() -> None:
     loop = asyncio.get_running_loop()
     waiting = [loop.run_in_executor(None, hurry.wait) for _ in range(MANY)]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             process = await started(0)
             assert await process.finish(20) == 0
     finally:
@@ -40,7 +40,7 @@ async def test_a_process_starts_while_every_thread_waits() -> None:
 
 async def test_waiting_for_an_end_takes_no_thread() -> None:
     process = await started(1000)
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         before = threading.active_count()
         ends = tasks.create_task(process.finish(20))
         await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_waiting_for_an_end_takes_no_thread() -> None:
 
 async def test_who_does_not_end_in_time_is_killed() -> None:
     process = await started(1000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         assert await process.finish(0) == -9
         assert await process.finish(0) is None
 
@@ -66,7 +66,7 @@ async def test_last_words_arrive_although_the_pipe_breaks() -> None:
     """The server passes something on at the moment at which the trial says that it has ended."""
     heard: list[bytes] = []
     process = TrialProcess(says_something_last, {}, lambda kind, payload: heard.append(payload))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         await process.start()
         process.send(b"x")
         assert process._sock is not None

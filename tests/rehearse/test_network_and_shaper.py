@@ -69,7 +69,7 @@ async def test_every_byte_comes_through_in_order_and_no_earlier_than_it_may(netw
             began_s = now_s()
             writer.write(sent)
             writer.write_eof()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 came = await reader.read(-1)
             took_s = now_s() - began_s
             writer.close()
@@ -84,6 +84,6 @@ async def test_a_server_that_is_away_shows_as_a_closed_connection(tmp_path: Path
     await server.wait_closed()
     async with shaped(Network(0.01), "127.0.0.1", port, tmp_path / "line", seed=1) as path:
         reader, writer = await asyncio.open_unix_connection(path)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             assert await reader.read(1) == b""
         writer.close()

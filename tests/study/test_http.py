@@ -347,7 +347,7 @@ def test_what_was_acknowledged_is_there_after_a_restart(study: Path):
     with serving(study) as server, Person(server.url) as someone:
         at_survey(someone)
         server.process.kill()
-        server.process.wait(30)
+        server.process.wait(90)
     with serving(study) as server, Person(server.url, token=someone.token) as again:
         assert again.arrive().json()["resumed"] is True
         assert again.view["stamp"] == someone.view["stamp"]

@@ -292,7 +292,7 @@ async def test_chores_are_done_when_nothing_waits_and_their_failure_stops_nothin
         raise OSError("the disk is away")
 
     with LedgerThread(path, chore) as keeper:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await called.wait()
         await keeper.write(creating("one"))
 
@@ -331,7 +331,7 @@ FULL_DISK = """
 
 def test_with_a_full_disk_what_is_refused_is_not_there_and_what_is_answered_is(path):
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(FULL_DISK), str(path)], capture_output=True, text=True,
-                         timeout=100)  # fmt: skip
+                         timeout=240)  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     kept, there, refused = json.loads(ran.stdout)
     assert kept == there
@@ -364,7 +364,7 @@ def killed_after(path: Path, lines: int) -> set[str]:
     said = [process.stdout.readline().decode().strip() for _ in range(lines)]
     process.send_signal(signal.SIGKILL)
     said += process.stdout.read().decode().split("\n")[:-1]
-    process.wait(30)
+    process.wait(90)
     process.stdout.close()
     return set(said)
 

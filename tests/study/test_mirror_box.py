@@ -70,7 +70,7 @@ async def test_a_frame_that_nothing_follows_comes_by_itself():
     box = Newest(b"first")
     assert await box.take() == b"first"
     box.put(b"last")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         assert await box.take() == b"last"
 
 

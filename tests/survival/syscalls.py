@@ -46,7 +46,7 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(90)
         self._process.stdout.close()
 
     def points(self, scene: str, folder: Path) -> list[Point]:
@@ -76,7 +76,7 @@ class Stage:
             status = self._ask("go")
             if "attached" not in said:
                 pytest.skip(f"strace may not look at processes here: {said.strip()}")
-            tracer.communicate(timeout=60)
+            tracer.communicate(timeout=240)
         return int(status)
 
     def _ask(self, line: str) -> str:

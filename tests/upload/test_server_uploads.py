@@ -200,11 +200,11 @@ def test_as_the_first_process_of_a_container_it_stops_in_the_same_way(study, pro
                 await client.until("done")
 
         asyncio.run(stop())
-        assert unshare.wait(90) == 0, server.log
+        assert unshare.wait(180) == 0, server.log
         in_the_store(server, store, bucket)
     finally:
         unshare.kill()
-        unshare.wait(30)
+        unshare.wait(180)
         unshare.stdout.close()
 
 

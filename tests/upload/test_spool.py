@@ -173,11 +173,11 @@ def test_killed_at_any_system_call_it_comes_to_the_same_end(call, records, tmp_p
             trial = begin(records, f"trial-{kills}")
         command = ["strace", "-f", "-o", str(tmp_path / "calls"), "-e", f"trace={call}"]
         command += ["-e", f"inject={call}:signal=SIGKILL:when={kills}", sys.executable, "-c", ONCE, str(records)]
-        done = subprocess.run([*command, str(tmp_path / "store")], capture_output=True, timeout=120)
+        done = subprocess.run([*command, str(tmp_path / "store")], capture_output=True, timeout=240)
         finished = b"done" in done.stdout
     end(trial)
     assert finished and kills > 1
-    subprocess.run([sys.executable, "-c", ONCE, str(records), str(tmp_path / "store")], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", ONCE, str(records), str(tmp_path / "store")], check=True, timeout=240)
     assert in_folder(tmp_path / "store") == expected(records)
     assert waiting(records) == []
 
