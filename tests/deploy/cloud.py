@@ -1,7 +1,9 @@
 """A stack's parts under moto, with the functions called as AWS would call them; topics and the clock are the test's."""
 
 import base64
+import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from moto import mock_aws
 from moto.moto_api import state_manager
 
 ROOT = Path(__file__).resolve().parents[2]
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds of images in every region, of which we need none
 sys.path.append(str(ROOT / "aws"))
 
 from functions.janitor import Janitor  # noqa: E402
@@ -35,6 +38,13 @@ __all__ = [
 
 REGION, BUCKET, DOMAIN = "us-west-2", "studies-of-a-lab", "lab.example.org"
 KEY = bytes(range(32))
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """Made once: moto takes what it sends, whichever account is there. Its credentials are nobody's."""
+    session = boto3.Session("testing", "testing", region_name=REGION)
+    return session.client(service)
 
 
 def study_document(**changes: Any) -> dict[str, Any]:
@@ -71,15 +81,12 @@ class Cloud:
     now_s: float = 1_800_000_000.0
     well: bool = True
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    clients: dict[str, Any] = field(default_factory=dict)
 
     def clock(self) -> float:
         return self.now_s
 
     def client(self, service: str) -> Any:
-        if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=REGION)
-        return self.clients[service]
+        return client(service)
 
     @property
     def around(self) -> Surroundings:
