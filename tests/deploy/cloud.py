@@ -80,6 +80,7 @@ class Cloud:
     settings: dict[str, str]
     now_s: float = 1_800_000_000.0
     well: bool = True
+    patience_s: float = 0.05
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def clock(self) -> float:
@@ -114,7 +115,7 @@ class Cloud:
             "body": json.dumps(body) if body is not None else "",
         }  # fmt: skip
         is_well = lambda ip, name: self.well  # noqa: E731
-        service = Service(self.around, Visits, clock=self.clock, pause=lambda attempt: None)
+        service = Service(self.around, Visits, clock=self.clock, longest_s=self.patience_s)
         plain = Placing.__init__.__defaults__
         Placing.__init__.__defaults__ = (plain[0], is_well)  # type: ignore[misc]
         try:
