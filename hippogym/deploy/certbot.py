@@ -22,6 +22,7 @@ INSTALL = "python3 -m pip install certbot==5.8.0 certbot-dns-route53==5.8.0"
 WAIT_S = 20 * 60.0  # Route53 alone is given ten minutes by certbot
 ENDING_S = 60.0  # in which certbot takes back the record that it has made
 
+CHATTER = ("Saving debug log", "Account registered", "Requesting a certificate", "Ask for help", "See the logfile")
 _SENTENCES = (
     (r"plugin does not appear to be installed|unrecognized arguments: .*--dns-route53",
      "its Route53 plugin is not installed beside it: " + INSTALL),
@@ -40,9 +41,9 @@ _SENTENCES = (
     (r"rateLimited|too many (?:certificates|failed|new|currently|requests)|Rate limit",
      "it has given as many certificates as it gives (https://letsencrypt.org/docs/rate-limits/){after}; do not try in "
      "a loop, and try things out with --staging"),
-    (r"CAA",
+    (r"\bCAA\b",
      "a CAA record of the domain forbids it to give the certificate: in Route53, let that record name letsencrypt.org"),
-    (r"NXDOMAIN|SERVFAIL|REFUSED|DNS problem|TXT record|dns-01 challenge|Challenge failed|Some challenges have failed",
+    (r"(NXDOMAIN|SERVFAIL|REFUSED) looking up|DNS problem|TXT record|Challenge failed|Some challenges have failed",
      "it did not find the record that was made for it in Route53: at the domain's registrar (or in the zone above) "
      "the name servers must be the four of its hosted zone (dig +short NS the domain); just changed, they take hours"),
     (r"Another instance of Certbot is already running", "it is running already; wait until it has ended"),
@@ -60,12 +61,13 @@ _SENTENCES = (
 
 @dataclass(frozen=True)
 class Certbot:
-    """folder: certbot's own, holds the account, the keys and the log. server: of the authority. email: may be None."""
+    """folder: certbot's own, holds the account, the keys and the log. server: of the authority. region: AWS's."""
 
     folder: Path
     server: str = PRODUCTION
     email: str | None = None
     program: str | None = None
+    region: str | None = None
     wait_s: float = WAIT_S
 
     @property
@@ -118,14 +120,12 @@ class Certbot:
 
     def _run(self, words: list[str]) -> tuple[int, str]:
         """Exit code and what it printed. It ends with us: nobody else would take its record out of Route53."""
+        region = {"AWS_DEFAULT_REGION": self.region} if self.region else {}
         try:
             process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+                words, env={**os.environ, **region}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
         except OSError as problem:
             raise DeployError(f"{words[0]} cannot be run: {problem.strerror}. {INSTALL}") from problem
         try:
@@ -142,8 +142,8 @@ class Certbot:
         for pattern, sentence in _SENTENCES:
             if re.search(pattern, said, re.IGNORECASE):
                 return sentence.replace("{after}", _again(said)) + f" ({self._log()})"
-        lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(("Saving", "Ask"))]
-        return f"certbot ended with {code}: {(lines[0] if lines else 'it does not say why')[:300]} ({self._log()})"
+        lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(CHATTER)]
+        return f"certbot ended with {code}: {(lines[-1] if lines else 'it does not say why')[:300]} ({self._log()})"
 
     def _log(self) -> str:
         return f"{self.home / 'logs' / 'letsencrypt.log'} says more"

@@ -77,7 +77,7 @@ def run(
 ) -> int:  # fmt: skip
     """Returns 0 when the certificate is as it must be. program: this command, for crontab. Raises DeployError."""
     about = wanted(arguments, study)
-    certbot = _certbot(arguments)
+    certbot = _certbot(arguments, about.region)
     if arguments.cron:
         sys.stdout.write(cron_line(arguments, about, certbot, program))
         return 0
@@ -186,13 +186,13 @@ def cron_line(arguments: argparse.Namespace, about: Wanted, certbot: Certbot, pr
     return f"{minute % 60} {2 + minute // 60 % 4} * * * {shlex.join(words).replace('%', chr(92) + '%')}\n"
 
 
-def _certbot(arguments: argparse.Namespace) -> Certbot:
+def _certbot(arguments: argparse.Namespace, region: str) -> Certbot:
     if arguments.staging and arguments.server:
         raise DeployError("--staging is Let's Encrypt's own, so it does not go with --server.")
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     server = STAGING if arguments.staging else arguments.server or PRODUCTION
     folder = (arguments.folder or data / "hippogym" / "certbot").expanduser().absolute()
-    return Certbot(folder, server, arguments.email, arguments.certbot)
+    return Certbot(folder, server, arguments.email, arguments.certbot, region)
 
 
 def _of(study: Study | None, setting: str) -> str | None:

@@ -22,7 +22,7 @@ from tests.deploy.lab import DOMAIN, REGION, SSL_BUCKET, Calls, Wire, certificat
 KEYS = ("SSL/fullchain.pem", "SSL/privkey.pem")
 
 STAND_IN = """#!/bin/sh
-# What certbot leaves behind, without an authority: what lies in `next`. `says`: a failure to print. `hangs`: it goes on.
+# What certbot leaves behind, without an authority: what lies in `next`. `says`: a failure to print. `hangs`: it does.
 cd {told} || exit 9
 echo "$@" >> asked
 if [ -e hangs ]; then echo $$ > pid; exec sleep 1000; fi
@@ -64,7 +64,7 @@ class Desk:
     wire: Wire
     days: float = 90
 
-    def ask(self, *words: str, now: datetime | None = None, calls: Calls | None = None) -> int:
+    def ask(self, *words: str, now: datetime | None = None, calls: Calls | None = None, aws: Aws | None = None) -> int:
         """``python3 get_ssl_certs.py`` with these words. Raises what it raises."""
         self.give(*certificate(days=self.days))
         self.wire.calls = calls or Calls()
@@ -73,7 +73,7 @@ class Desk:
         arguments = parser.parse_args(
             ["--study", str(self.study), "--folder", str(self.folder), "--certbot", str(self.program), *words]
         )
-        return run(arguments, load_study(self.study), Path("get_ssl_certs.py"), self.wire.aws, now)
+        return run(arguments, load_study(self.study), Path("get_ssl_certs.py"), aws or self.wire.aws, now)
 
     def give(self, chain: bytes, key: bytes) -> None:
         """What certbot comes back with."""
