@@ -294,7 +294,7 @@ def carried_out(
 ) -> tuple[T, BucketLedger, list[Visit]]:
     """Do work and write it; from the beginning where somebody was quicker. Returns also what has changed.
 
-    tries: as often as it may be tried, each when it is time. Raises RecordError when it comes to nothing in all of them.
+    tries: as often as it may be tried, each when it is time. Raises RecordError when all of them come to nothing.
     """
     for _ in tries:
         ledger = begin()

@@ -73,7 +73,7 @@ class Visits:
         self.document, self.project = document, str(document["id"])
         self.way = build_way(settings)
         self._key, self._objects, self._clock = key, objects, clock
-        self._tries = lambda: tries(pause, longest_s)
+        self._pause, self._longest_s = pause, longest_s
         self._has_factors = bool(factors_of(settings, variants, 0))
         self.books = Books(self.way, settings, pages, variants, sign=lambda out, visit: make_code(codes, out, visit))
         self.books.presence = BucketPresence(self._absent)
@@ -183,7 +183,7 @@ class Visits:
         return self._now
 
     def _do(self, work: Callable[[BucketLedger], T], mine: str = "") -> T:
-        result, _, changed = carried_out(lambda: self._ledger(mine), work, self._tries())
+        result, _, changed = carried_out(lambda: self._ledger(mine), work, tries(self._pause, self._longest_s))
         for visit in changed:
             if visit["answers"] or is_over(visit):
                 self._write_user_file(visit)
