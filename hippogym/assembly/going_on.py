@@ -1,5 +1,6 @@
 """How far a game is by the records in the bucket, for a server that goes on where another one had to stop."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,7 +8,10 @@ from hippogym.core.study.tickets import Ticket
 from hippogym.data.delivery import user_part
 from hippogym.data.sources import Found, Store, records_in
 from hippogym.data.ticks import Head, Tail, read_parts
-from hippogym.errors import RecordError
+from hippogym.errors import RecordError, StorageError
+from hippogym.live.admission import Admission
+from hippogym.live.ticket_desk import LOOK_WITHIN_S
+from hippogym.live.trial_spec import label_of
 
 OVER = ("done", "reset")  # how an episode ends that counts: played to its end, or given up for the next one
 
@@ -15,13 +19,16 @@ OVER = ("done", "reset")  # how an episode ends that counts: played to its end, 
 def episodes_over(store: Store, project: str) -> Callable[[Ticket], int]:
     """What says how many episodes of a ticket's game are over, by the newest of its records that has one.
 
-    It raises StorageError where the store does not answer.
+    It raises StorageError where the store does not answer, or so slowly that nobody waits any more.
     """
 
     def look(ticket: Ticket) -> int:
-        label = ticket.user or f"visit_{ticket.visit}"
+        began_s = time.monotonic()
+        label = label_of(Admission(ticket.visit, ticket.user))
         prefix = f"{project}/Trials/{user_part({'userId': label})}/"
         for found in reversed(list(records_in(store, prefix))):  # a trial's id begins with its time
+            if time.monotonic() - began_s > LOOK_WITHIN_S:
+                raise StorageError("the bucket answers too slowly")
             over = [number + 1 for number, header in _episodes(found) if _is_of(header, ticket)]
             if over:
                 return max(over)

@@ -4,32 +4,45 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
 
-from hippogym.core.study.tickets import read, server_key, sign
+from hippogym.assembly.going_on import episodes_over
+from hippogym.core.study.tickets import read, read_ticket, server_key, sign
+from hippogym.data.storage.s3 import S3Storage
 from tests.clients import Client, join
-from tests.fault_proxy import FaultProxy
+from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.live.conftest import CONFIG, COUNTING
 from tests.live.test_server_life import certificate, trusting
 from tests.records import manifest, of_kind, plain_loop, wait_for_files
 from tests.servers import RunningServer, serving, write_study
-from tests.upload.conftest import Store, wait_until
+from tests.upload.conftest import Store, surroundings, wait_until
 
 STACK_KEY = secrets.token_bytes(32)
 KEY = server_key(STACK_KEY, "pilot", "0" * 20)
 PAGE = "https://page.example.org"
 VISIT, OTHER = "a1" * 10, "b2" * 10
 AGENT = COUNTING.read_text() + "\nimport os\n\n\ndef display(env):\n    return {'knows': ' '.join(os.environ)}\n"
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A server that stands alone, and the bucket behind it."""
+
+    server: RunningServer
+    store: Store
+    bucket: str
 
 
 @pytest.fixture
@@ -39,8 +52,22 @@ def store(rclone: Store) -> Store:
 
 @pytest.fixture
 def study(tmp_path: Path, bucket: str) -> Path:
+    return study_in(tmp_path / "study", bucket)
+
+
+@pytest.fixture(scope="module")
+def alone(rclone: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+    """A server for all tests that leave it running."""
+    bucket = rclone.make_bucket()
+    folder = study_in(tmp_path_factory.mktemp("alone") / "study", bucket)
+    with fault_proxy(rclone.port) as proxy, standing_alone(folder, proxy, **surroundings()) as server:
+        yield Alone(server, rclone, bucket)
+        assert server.stop() == 0, server.log
+
+
+def study_in(folder: Path, bucket: str) -> Path:
     project = f"project: {{id: pilot, awsSetup: {{bucket: {bucket}, region: us-west-2}}}}\n"
-    folder = write_study(tmp_path / "study", project + CONFIG + "  s3upload: true\n  uploadDeadline: 60\n", AGENT)
+    write_study(folder, project + CONFIG + "  s3upload: true\n  uploadDeadline: 60\n", AGENT)
     certificate(folder)
     return folder
 
@@ -88,25 +115,39 @@ async def until_episode(client: Client, number: int) -> None:
         await client.receive()
 
 
-def in_bucket(store: Store, bucket: str, visit: str = VISIT) -> list[dict[str, Any]]:
+def in_bucket(alone: Alone, visit: str = VISIT) -> list[dict[str, Any]]:
     """The receipts that lie in the bucket."""
-    found = store.objects(bucket, "pilot/receipts/").get(f"pilot/receipts/{visit}.json")
+    found = alone.store.objects(alone.bucket, "pilot/receipts/").get(f"pilot/receipts/{visit}.json")
     return [] if found is None else [read(KEY, "receipt", text) for text in json.loads(found)["receipts"]]
 
 
-def endings(store: Store, bucket: str, user: str = "user-a1") -> list[tuple[int, str]]:
+def kinds_in_bucket(alone: Alone, visit: str = VISIT) -> list[str]:
+    return [one["kind"] for one in in_bucket(alone, visit)]
+
+
+def episodes_by_bucket(alone: Alone, visit: str, **about: Any) -> int:
+    """How far a game is, as a server finds out that knows no more than a ticket."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{alone.store.port}")
+        storage = S3Storage(alone.bucket)
+    with contextlib.closing(storage):
+        return episodes_over(storage, "pilot")(read_ticket(KEY, ticket(visit, **about), time.time()))
+
+
+def endings(alone: Alone, user: str = "user-a1") -> list[tuple[int, str]]:
     """(episode, why it ended) of all that was uploaded, oldest first."""
-    objects = store.objects(bucket, f"pilot/Trials/{user}/")
+    objects = alone.store.objects(alone.bucket, f"pilot/Trials/{user}/")
     manifests = [json.loads(data) for key, data in sorted(objects.items()) if key.endswith(".json")]
     return [(one["episode"], one["reason"]) for told in manifests for one in told["episodes"]]
 
 
-async def test_who_has_no_ticket_of_this_server_is_not_let_in(study, proxy) -> None:
+async def test_who_has_no_ticket_of_this_server_is_not_let_in(alone: Alone) -> None:
     good = ticket()
     body, proof = good.split(".")
-    forged = base64.urlsafe_b64encode(base64.urlsafe_b64decode(body + "==").replace(b'"turn":1', b'"turn":2')).decode()
+    plain = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    forged = base64.urlsafe_b64encode(plain.replace(b'"turn":1', b'"turn":2')).decode().rstrip("=")
     wrong = {
-        "changed": f"{forged.rstrip('=')}.{proof}",
+        "changed": f"{forged}.{proof}",
         "expired": ticket(until_s=time.time() - 1),
         "of another server": ticket(key=server_key(STACK_KEY, "pilot", "1" * 20)),
         "of another project": ticket(key=server_key(STACK_KEY, "other", "0" * 20)),
@@ -118,102 +159,114 @@ async def test_who_has_no_ticket_of_this_server_is_not_let_in(study, proxy) -> N
         "very long": "x" * 16_000,
         "nothing": None,
     }
-    with standing_alone(study, proxy) as server:
-        for what, text in wrong.items():
-            async with joining(server) as client:
-                await client.hello("somebody", visit=text)
-                assert await client.until_closed() == 1000, what
-                assert client.all("error")[-1]["code"] == "unknown_visit", what
-        async with join(server.ws, v2=False, ssl=trusting(), origin=PAGE) as client:
-            await client.hello("user-a1")
-            assert "Sorry" in (await client.until("display"))["display"]
-        assert not list(server.records.glob("[0-9a-z]*")), "nothing has begun for them"
-        assert await asyncio.to_thread(server.stop) == 0
+    trials = set(alone.server.records.glob("[0-9a-z]*"))
+    for what, text in wrong.items():
+        async with joining(alone.server) as client:
+            await client.hello("somebody", visit=text)
+            assert await client.until_closed() == 1000, what
+            assert client.all("error")[-1]["code"] == "unknown_visit", what
+    async with join(alone.server.ws, v2=False, ssl=trusting(), origin=PAGE) as client:
+        await client.hello("user-a1")
+        assert "Sorry" in (await client.until("display"))["display"]
+    assert set(alone.server.records.glob("[0-9a-z]*")) == trials, "nothing has begun for them"
 
 
-async def test_it_serves_games_to_the_page_and_tells_no_secret(study, proxy, store, bucket) -> None:
-    text = ticket()
-    with standing_alone(study, proxy) as server:
-        async with httpx.AsyncClient(base_url=server.url, verify=trusting()) as http:
-            assert (await http.get("/healthz")).text == "ok"
-            for path in ("/", "/page-settings", "/study/now", "/next", "/dashboard", "/static/js/main.js"):
-                assert (await http.get(path)).status_code == 404
-        with pytest.raises(Exception, match="403"):
-            async with join(server.ws, ssl=trusting(), origin="https://elsewhere.example.org"):
-                pass
-        async with joining(server) as client:
-            await begin(client, text)
-            assert "TICKET_KEY" not in (await client.newest("display"))["knows"].split()
-            await client.say(command="stop")
-            await client.until("done")
-        assert await asyncio.to_thread(server.stop) == 0
-        kept = b"".join(path.read_bytes() for path in server.records.rglob("*") if path.is_file())
-        kept += b"".join(data for data in store.objects(bucket, "pilot/Trials/").values())
-        for secret in (text, text.split(".")[1], base64.b64encode(KEY).decode()):
-            assert secret not in server.log and secret.encode() not in kept
-        assert VISIT not in server.log
+async def test_it_serves_games_to_the_page_and_nothing_else(alone: Alone) -> None:
+    async with httpx.AsyncClient(base_url=alone.server.url, verify=trusting()) as http:
+        assert (await http.get("/healthz")).text == "ok"
+        for path in ("/", "/page-settings", "/study/now", "/next", "/dashboard", "/static/js/main.js"):
+            assert (await http.get(path)).status_code == 404
+    with pytest.raises(InvalidStatus, match="403"):
+        async with join(alone.server.ws, ssl=trusting(), origin="https://elsewhere.example.org"):
+            pass
 
 
-async def test_receipts_say_what_the_records_do_and_lie_in_the_bucket(study, proxy, store, bucket) -> None:
-    with standing_alone(study, proxy) as server:
-        async with joining(server) as client:
-            await begin(client, ticket(overrides=[{"game": "count-5"}, {"maxEpisodes": 2}], turn=3))
-            assert (await client.until("done"))["done"]["reason"] == "finished"
-            assert "done" in client.messages[-1] and "receipt" in client.messages[-2]
-            told = receipts(client)
-        files = wait_for_files(server, 2)
-        assert await asyncio.to_thread(server.stop) == 0
-    records = [plain_loop(path) for path in files]
-    ticks = [of_kind(entries, "tick") for entries in records]
-    trial = files[0].parent.name
-    assert [one["kind"] for one in told][:1] == ["began"] and told[-1]["kind"] == "over"
-    assert {(one["visit"], one["step"], one["turn"], one["trial"]) for one in told} == {(VISIT, "game", 3, trial)}
-    assert [one["number"] for one in told] == sorted({one["number"] for one in told})
+async def test_the_ticket_and_the_key_are_nowhere_to_be_read(alone: Alone) -> None:
+    text, server = ticket("cc" * 10), alone.server
+    async with joining(server) as client:
+        await begin(client, text)
+        assert "TICKET_KEY" not in (await client.newest("display"))["knows"].split()
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        assert len(children) >= 3, "the uploader, the fork server, and the trial"
+        assert not [child for child in children if "TICKET_KEY" in child.environ()]
+        await client.say(command="stop")
+        await client.until("done")
+    await asyncio.to_thread(wait_until, lambda: endings(alone, "user-cc"))
+    kept = b"".join(path.read_bytes() for path in server.records.rglob("*") if path.is_file())
+    kept += b"".join(alone.store.objects(alone.bucket, "pilot/Trials/").values())
+    for secret in (text, text.split(".")[1], base64.b64encode(KEY).decode()):
+        assert secret not in server.log and secret.encode() not in kept
+    assert "cc" * 10 not in server.log
+
+
+async def test_receipts_say_what_the_records_do_and_lie_in_the_bucket(alone: Alone) -> None:
+    visit = "d4" * 10
+    async with joining(alone.server) as client:
+        await begin(client, ticket(visit, overrides=[{"game": "count-5"}, {"maxEpisodes": 2}], turn=3))
+        assert (await client.until("done"))["done"]["reason"] == "finished"
+        assert "done" in client.messages[-1] and "receipt" in client.messages[-2]
+        told = receipts(client)
+    trial = told[0]["trial"]
+    await asyncio.to_thread(wait_until, lambda: len(endings(alone, "user-d4")) == 2)
+    records = [plain_loop(path) for path in sorted((alone.server.records / trial).glob("*.pkl"))]
+    assert told[0]["kind"] == "began" and told[-1]["kind"] == "over"
+    assert {(one["visit"], one["step"], one["turn"], one["trial"]) for one in told} == {(visit, "game", 3, trial)}
+    numbers = [one["number"] for one in told]
+    assert numbers == sorted(set(numbers))
     result = {key: told[-1][key] for key in ("episodes", "ticks", "score", "reason")}
     assert result == {"episodes": 2, "ticks": 10, "score": 10.0, "reason": "finished"}
-    assert (len(files), sum(map(len, ticks))) == (2, 10)
+    assert [len(of_kind(entries, "tick")) for entries in records] == [5, 5]
     assert of_kind(records[0], "reset")[0]["hippogym"]["turn"] == 3
-    newest = {one["kind"]: one for one in told}
-    assert in_bucket(store, bucket) == list(newest.values())
+    newest = list({one["kind"]: one for one in told}.values())
+    await asyncio.to_thread(wait_until, lambda: in_bucket(alone, visit) == newest)
 
 
-async def test_two_visits_play_on_one_server_each_their_own_game(study, proxy, store, bucket) -> None:
-    with standing_alone(study, proxy) as server:
-        async with joining(server) as one, joining(server) as two:
-            await begin(one, ticket(VISIT, overrides=[{"game": "count-7", "maxEpisodes": 1}]))
-            await begin(two, ticket(OTHER, overrides=[{"game": "count-9", "maxEpisodes": 1}], condition="slow"))
-            for client in (one, two):
-                await client.until("done")
-            for client, visit, ticks in ((one, VISIT, 7), (two, OTHER, 9)):
-                assert {told["visit"] for told in receipts(client)} == {visit}
-                assert receipts(client)[-1]["ticks"] == ticks
-        assert await asyncio.to_thread(server.stop) == 0
-    assert in_bucket(store, bucket, VISIT)[-1]["ticks"] == 7 and in_bucket(store, bucket, OTHER)[-1]["ticks"] == 9
-
-
-async def test_who_comes_back_goes_on_and_gets_the_receipts_again(study, proxy) -> None:
-    text = ticket(overrides=[{"game": "count-60", "maxEpisodes": 2}])
-    with standing_alone(study, proxy) as server:
-        async with joining(server) as client:
-            await begin(client, text)
-            [began] = receipts(client)
-        async with joining(server) as client:
-            assert (await come_in(client, text))["resumed"]
-            await client.until("receipt")
-            assert receipts(client) == [began]
-            token = (await client.newest("welcome"))["token"]
-            await client.say(command="stop")
+async def test_two_visits_play_on_one_server_each_their_own_game(alone: Alone) -> None:
+    async with joining(alone.server) as one, joining(alone.server) as two:
+        await begin(one, ticket(VISIT, overrides=[{"game": "count-7", "maxEpisodes": 1}]))
+        await begin(two, ticket(OTHER, overrides=[{"game": "count-9", "maxEpisodes": 1}], condition="slow"))
+        for client in (one, two):
             await client.until("done")
-            over = receipts(client)[-1]
-        async with joining(server) as client:
-            await client.hello("somebody", visit=text, token=token)
-            assert (await client.until("done"))["done"]["reason"] == "stopped"
-            assert receipts(client) == [over], "it may have been lost on its way"
-        async with joining(server) as client:
-            await client.hello("somebody", visit=text)
-            assert await client.until_closed() == 1000
-            assert client.all("error")[-1]["code"] == "unknown_visit", "the ticket has been made use of"
-        assert await asyncio.to_thread(server.stop) == 0
+        for client, visit, ticks in ((one, VISIT, 7), (two, OTHER, 9)):
+            assert {told["visit"] for told in receipts(client)} == {visit}
+            assert receipts(client)[-1]["ticks"] == ticks
+    for visit, ticks in ((VISIT, 7), (OTHER, 9)):
+        await asyncio.to_thread(wait_until, lambda visit=visit: kinds_in_bucket(alone, visit)[-1:] == ["over"])
+        assert in_bucket(alone, visit)[-1]["ticks"] == ticks
+
+
+async def test_who_comes_back_goes_on_and_gets_the_receipts_again(alone: Alone) -> None:
+    text = ticket("e5" * 10, overrides=[{"game": "count-600", "maxEpisodes": 2}])
+    async with joining(alone.server) as client:
+        await begin(client, text)
+        [began] = receipts(client)
+    async with joining(alone.server) as client:
+        assert (await come_in(client, text))["resumed"]
+        await client.until("receipt")
+        assert receipts(client)[0] == began
+        token = (await client.newest("welcome"))["token"]
+        await client.say(command="stop")
+        await client.until("done")
+        over = receipts(client)[-1]
+    async with joining(alone.server) as client:
+        await client.hello("somebody", visit=text, token=token)
+        assert (await client.until("done"))["done"]["reason"] == "stopped"
+        assert receipts(client) == [over], "it may have been lost on its way"
+    async with joining(alone.server) as client:
+        await client.hello("somebody", visit=text)
+        assert await client.until_closed() == 1000
+        assert client.all("error")[-1]["code"] == "unknown_visit", "the ticket has been made use of"
+
+
+async def test_of_the_records_only_those_of_this_visit_and_this_step_count(alone: Alone) -> None:
+    visit, about = "f6" * 10, {"user": "someone", "step": "practice"}
+    async with joining(alone.server) as client:
+        await begin(client, ticket(visit, overrides=[{"game": "count-3", "maxEpisodes": 2}], **about))
+        await client.until("done")
+    await asyncio.to_thread(wait_until, lambda: len(endings(alone, "someone")) == 2)
+    assert (episodes_by_bucket(alone, visit, **about), episodes_by_bucket(alone, visit, user="someone")) == (2, 0)
+    assert episodes_by_bucket(alone, OTHER, **about) == episodes_by_bucket(alone, visit, **about, round=1) == 0
+    assert episodes_by_bucket(alone, visit, step="practice") == 0
 
 
 async def test_interrupted_in_mid_episode_it_goes_on_on_another_server_with_an_empty_disk(
@@ -229,7 +282,7 @@ async def test_interrupted_in_mid_episode_it_goes_on_on_another_server_with_an_e
             over = receipts(client)[-1]
         assert await asyncio.to_thread(server.process.wait, 90) == 0, server.log
     assert (over["kind"], over["reason"], over["episodes"]) == ("over", "server", 1)
-    assert in_bucket(store, bucket)[-1] == over
+    assert in_bucket(Alone(server, store, bucket))[-1] == over
     shutil.rmtree(server.records)
     with standing_alone(study, proxy) as server:
         async with joining(server) as client:
@@ -238,45 +291,24 @@ async def test_interrupted_in_mid_episode_it_goes_on_on_another_server_with_an_e
             assert (await client.until("done"))["done"]["reason"] == "finished"
             assert receipts(client)[-1]["episodes"] == 2
         assert await asyncio.to_thread(server.stop) == 0
-    assert endings(store, bucket) == [(0, "done"), (1, "server"), (1, "done"), (2, "done")]
+    assert endings(Alone(server, store, bucket)) == [(0, "done"), (1, "server"), (1, "done"), (2, "done")]
 
 
-async def test_killed_it_goes_on_by_what_was_uploaded(study, proxy, store, bucket) -> None:
+async def test_killed_it_leaves_what_the_next_one_goes_by(study, proxy, store, bucket) -> None:
     with standing_alone(study, proxy) as server:
+        behind = Alone(server, store, bucket)
         async with joining(server) as client:
             await begin(client, ticket())
             await until_episode(client, 1)
             await client.say(command="pause")
-            await asyncio.to_thread(wait_until, lambda: endings(store, bucket) == [(0, "done")])
+            await asyncio.to_thread(wait_until, lambda: endings(behind) == [(0, "done")])
             server.process.kill()
             await asyncio.to_thread(server.process.wait)
-    shutil.rmtree(server.records)
-    with standing_alone(study, proxy) as server:
-        async with joining(server) as client:
-            await begin(client, ticket(turn=2))
-            assert (await client.newest("status"))["episode"] == 2
-            await client.say(command="stop")
-            await client.until("done")
-        [file] = wait_for_files(server, 1)
-        assert manifest(file)["episodes"][0]["header"]["episodes_before"] == 1
-        assert await asyncio.to_thread(server.stop) == 0
-
-
-async def test_other_steps_and_other_visits_of_the_same_participant_do_not_count(study, proxy) -> None:
-    short = [{"game": "count-3", "maxEpisodes": 2}]
-    with standing_alone(study, proxy) as server:
-        async with joining(server) as client:
-            await begin(client, ticket(overrides=short, step="practice"))
-            await client.until("done")
-        assert await asyncio.to_thread(server.stop) == 0
-    shutil.rmtree(server.records)
-    with standing_alone(study, proxy) as server:
-        for about in ({}, {"visit": OTHER, "user": "user-a1"}, {"step": "practice", "round": 1}):
-            async with joining(server) as client:
-                await begin(client, ticket(overrides=short, **about))
-                await client.until("done")
-                assert receipts(client)[-1]["episodes"] == 2
-        assert await asyncio.to_thread(server.stop) == 0
+    assert episodes_by_bucket(behind, VISIT) == 1
+    with contextlib.closing(store.client()) as client:  # all that is missing when it is killed a moment earlier
+        [told] = [key for key in store.objects(bucket, "pilot/Trials/") if key.endswith(".json")]
+        client.delete_object(Bucket=bucket, Key=told)
+    assert episodes_by_bucket(behind, VISIT) == 1, "then the record itself is read"
 
 
 async def test_with_a_store_that_is_down_at_first_it_waits_and_then_goes_on(study, proxy, store, bucket) -> None:
@@ -287,7 +319,7 @@ async def test_with_a_store_that_is_down_at_first_it_waits_and_then_goes_on(stud
             await client.until("done")
         [file] = wait_for_files(server, 1)
         assert "going_on" not in manifest(file)["episodes"][0]["header"]
-        await asyncio.to_thread(wait_until, lambda: [one["kind"] for one in in_bucket(store, bucket)][-1:] == ["over"])
+        await asyncio.to_thread(wait_until, lambda: kinds_in_bucket(Alone(server, store, bucket))[-1:] == ["over"])
         assert await asyncio.to_thread(server.stop) == 0
 
 
@@ -304,7 +336,7 @@ async def test_with_a_store_that_stays_down_it_goes_by_the_ticket_and_says_so(st
         assert manifest(file)["episodes"][0]["header"]["going_on"] == "the bucket did not answer"
         assert "how far a game is could not be looked up" in server.log
         proxy.plan = lambda number: None
-        await asyncio.to_thread(wait_until, lambda: [one["kind"] for one in in_bucket(store, bucket)][-1:] == ["over"])
+        await asyncio.to_thread(wait_until, lambda: kinds_in_bucket(Alone(server, store, bucket))[-1:] == ["over"])
         assert await asyncio.to_thread(server.stop) == 0
 
 
@@ -323,30 +355,4 @@ async def test_when_its_time_is_over_games_end_in_order_and_all_is_kept(study, p
             assert await client.until_closed() == 1000
             assert receipts(client)[-1]["reason"] == "stopped", "the study goes on behind the game"
         assert await asyncio.to_thread(server.process.wait, 90) == 0, server.log
-    assert endings(store, bucket) == [(0, "time")]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("TICKET_KEY", "not-a-key"), ("UNTIL_S", "soon"), ("PAGE_ORIGIN", "page.example.org/")]
-)
-def test_an_environment_that_cannot_be_is_refused_before_it_listens(study, proxy, name, value, capsys) -> None:
-    with pytest.raises(AssertionError, match=f"The environment variable {name} is"):
-        with standing_alone(study, proxy, **{name: value}):
-            pass
-
-
-def test_only_the_process_itself_has_the_key(study, proxy) -> None:
-    """Not those that it starts: the uploader, and the fork server from which trials come."""
-    with standing_alone(study, proxy) as server:
-        children = [path for path in Path("/proc").glob("[0-9]*/stat") if _parent(path) == server.process.pid]
-        assert children
-        for child in children:
-            assert b"TICKET_KEY" not in (child.parent / "environ").read_bytes()
-        os.kill(server.process.pid, signal.SIGTERM)
-        assert server.process.wait(90) == 0
-
-
-def _parent(stat: Path) -> int:
-    with contextlib.suppress(OSError):
-        return int(stat.read_text().rsplit(")", 1)[1].split()[1])
-    return 0
+    assert endings(Alone(server, store, bucket)) == [(0, "time")]
