@@ -190,7 +190,7 @@ class Service:
         placing = Placing(
             self._around, study, **{name: self._about[name] for name in ("clock", "is_well") if name in self._about}
         )
-        receipts = Receipts(self._around.objects, visits, self._around.key)
+        receipts = Receipts(self._around.objects, visits, self._around.key, placing.server_of)
         if isinstance(visits, NamedVisits):
             return self._next(request, visits, placing, receipts)
         pages = Pages(visits, placing, receipts)

@@ -3,33 +3,25 @@
 import base64
 import functools
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import boto3
+from functions.janitor import Janitor
+from functions.ledger import BucketLedger
+from functions.names import Names
+from functions.next_step import Service
+from functions.objects import ChangedMeanwhile, Objects
+from functions.placing import Placing
+from functions.servers import Servers
+from functions.start_server import Starter
+from functions.stop_server import Stopper
+from functions.surroundings import Surroundings
+from functions.visits import Visits
 from moto import mock_aws
 from moto.moto_api import state_manager
-
-ROOT = Path(__file__).resolve().parents[2]
-os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds of images in every region, of which we need none
-sys.path.append(str(ROOT / "aws"))
-
-from functions.janitor import Janitor  # noqa: E402
-from functions.ledger import BucketLedger  # noqa: E402
-from functions.names import Names  # noqa: E402
-from functions.next_step import Service  # noqa: E402
-from functions.objects import ChangedMeanwhile, Objects  # noqa: E402
-from functions.placing import Placing  # noqa: E402
-from functions.servers import Servers  # noqa: E402
-from functions.start_server import Starter  # noqa: E402
-from functions.stop_server import Stopper  # noqa: E402
-from functions.surroundings import Surroundings  # noqa: E402
-from functions.visits import Visits  # noqa: E402
 
 __all__ = [
     "BUCKET", "DOMAIN", "KEY", "REGION", "BucketLedger", "ChangedMeanwhile", "Cloud", "Names", "Objects", "Servers",

@@ -1,4 +1,4 @@
-"""``participantsPerTask``: several participants on one server, none more than fit, and it stays until the last has left."""
+"""``participantsPerTask``: several participants on one server, as many as fit, and it stays until the last has left."""
 
 import json
 import threading
@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
 from functions.seats import Seats
+
 from hippogym.core.study.tickets import read, server_key, visit_of_token
 from tests.deploy.cloud import BUCKET, DOMAIN, KEY, Cloud, Objects, Stopper, cloud, study_document
 from tests.deploy.memory_aws import Bucket, over_the_network
