@@ -43,13 +43,16 @@ class Ways:
 
 @dataclass
 class Account:
-    """``with Account() as account``: account.url is what AWS_ENDPOINT_URL is to be."""
+    """``with Account() as account``: account.url is what AWS_ENDPOINT_URL is to be.
 
+    programs: whether commands are given as programs, or are called.
+    """
+
+    programs: bool = True
     ways: Ways = field(default_factory=Ways)
     _tokens: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _clients: dict[str, Any] = field(default_factory=dict)
-    _made: Any = None
 
     def __enter__(self) -> "Account":
         reset_model_data()

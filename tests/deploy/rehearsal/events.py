@@ -3,6 +3,7 @@
 Functions are called one after the other, and a call that fails is repeated twice, as Lambda does it.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -129,12 +130,16 @@ class Events:
     def _schedules(self) -> None:
         scheduler = self.client("scheduler")
         for one in scheduler.list_schedules()["Schedules"]:
-            about = scheduler.get_schedule(GroupName=one["GroupName"], Name=one["Name"])
-            if self.clock.now() >= due_s(about["ScheduleExpression"]):
-                self._note(f"schedule {one['Name']}", None)
-                self.publish(about["Target"]["Arn"], about["Target"]["Input"])
-                if about.get("ActionAfterCompletion") == "DELETE":
-                    scheduler.delete_schedule(GroupName=one["GroupName"], Name=one["Name"])
+            with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):  # somebody was quicker
+                self._schedule(scheduler, one["GroupName"], one["Name"])
+
+    def _schedule(self, scheduler: Any, group: str, name: str) -> None:
+        about = scheduler.get_schedule(GroupName=group, Name=name)
+        if self.clock.now() >= due_s(about["ScheduleExpression"]):
+            self._note(f"schedule {name}", None)
+            self.publish(about["Target"]["Arn"], about["Target"]["Input"])
+            if about.get("ActionAfterCompletion") == "DELETE":
+                scheduler.delete_schedule(GroupName=group, Name=name)
 
 
 def fits(pattern: Any, value: Any) -> bool:

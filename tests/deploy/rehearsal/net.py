@@ -10,59 +10,8 @@ import select
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-from tests.deploy.api_gateway import Server
-from tests.deploy.pretend import MADE
-
-HEADERS = {
-    "ContentTypeOptions": lambda about: ("x-content-type-options", "nosniff"),
-    "ReferrerPolicy": lambda about: ("referrer-policy", about["ReferrerPolicy"]),
-    "ContentSecurityPolicy": lambda about: ("content-security-policy", about["ContentSecurityPolicy"]),
-    "StrictTransportSecurity": lambda about: (
-        "strict-transport-security", f"max-age={about['AccessControlMaxAgeSec']}",
-    ),
-}  # fmt: skip
-
-
-class Distribution(Server):
-    """CloudFront before the page's bucket, with the headers that the template gives it."""
-
-    def __init__(self, client: Callable[[str], Any], bucket: str, tls: Any, others: Mapping[str, str]) -> None:
-        """others: what a path begins with → the bucket that answers there."""
-        super().__init__(tls)
-        self._client, self._bucket, self._others = client, bucket, others
-        self.requests: list[tuple[str, int]] = []
-
-    def answer(
-        self, method: str, target: str, headers: list[tuple[str, str]], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        key = unquote(urlsplit(target).path).lstrip("/") or "index.html"
-        bucket = next((name for begin, name in self._others.items() if key.startswith(begin)), self._bucket)
-        status, kind, content = 403, "application/xml", b""
-        with contextlib.suppress(self._client("s3").exceptions.ClientError):
-            found = self._client("s3").get_object(Bucket=bucket, Key=key)
-            with contextlib.closing(found["Body"]) as file:
-                status, kind, content = 200, found["ContentType"], file.read()
-        self.requests.append((target, status))
-        return status, {"content-type": kind, **policy_headers()}, content
-
-
-def policy_headers() -> dict[str, str]:
-    """Of the template's response headers policy."""
-    found: dict[str, str] = {}
-    for about in MADE.values():
-        config = about.get("ResponseHeadersPolicyConfig", {})
-        if str(config.get("Name", "")).endswith("-step-files"):  # what pages of steps show has one of its own
-            continue
-        for kind, its in config.get("SecurityHeadersConfig", {}).items():
-            name, value = HEADERS[kind](its)
-            found[name] = " ".join(str(value).split())
-        for its in config.get("CustomHeadersConfig", {}).get("Items", ()):
-            found[its["Header"].lower()] = its["Value"]
-    return found
 
 
 class Net:

@@ -11,14 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hippogym.core.study.tickets import study_key
+from hippogym.deploy.certificate_pair import SHUT
 from tests.deploy.api_gateway import ApiGateway
 from tests.deploy.rehearsal.account import REGION, Account
 from tests.deploy.rehearsal.authority import Authority
-from tests.deploy.rehearsal.commands import hippogym, update_project
+from tests.deploy.rehearsal.commands import get_ssl_certs, hippogym, update_project
+from tests.deploy.rehearsal.distribution import Distribution
 from tests.deploy.rehearsal.engines import Engine
 from tests.deploy.rehearsal.events import Events
 from tests.deploy.rehearsal.functions import Functions
-from tests.deploy.rehearsal.net import Distribution, Net
+from tests.deploy.rehearsal.net import Net
 from tests.deploy.rehearsal.study import DOMAIN, PROJECT, make_study
 from tests.deploy.rehearsal.tasks import Tasks
 
@@ -100,14 +102,15 @@ class Stage:
 def stage(work: Path, engine: Engine, rate: int, note: Any) -> Iterator[Stage]:
     """work: an empty folder. note: told what has been done, for the time it took."""
     with ExitStack() as stack:
-        account = stack.enter_context(Account())
+        account = stack.enter_context(Account(programs=engine.name == "docker"))
         account.client("route53").create_hosted_zone(Name=ZONE, CallerReference="1")
         authority = Authority(work)
         outputs = set_up(account, work)
         make_up_for_moto(account)
         note("hippogym aws setup")
-        put_certificate(account, authority, outputs)
         study = make_study(work / "study", outputs, REGION, rate)
+        get_ssl_certs(study, account, *authority.signed(f"*.{DOMAIN}"))
+        note("get_ssl_certs.py --yes")
         functions_environment = account.environment() | {"SSL_CERT_FILE": str(authority.root)}
         functions = Functions(account.client, functions_environment, work, lambda: events.clock.shift_s)
         stack.callback(functions.close)
@@ -122,7 +125,7 @@ def stage(work: Path, engine: Engine, rate: int, note: Any) -> Iterator[Stage]:
         hosts = [str(urlsplit(outputs[name]).hostname) for name in ("PageUrl", "ApiUrl")]
         tls = authority.context(*hosts)
         api = stack.enter_context(ApiGateway(lambda event: functions(f"hippogym-{STACK}-next", event), tls))
-        page = stack.enter_context(Distribution(account.client, outputs["PageBucket"], tls, {}))
+        page = stack.enter_context(Distribution(account.client, tls))
 
         def look_up(name: str, port: int) -> tuple[str, int] | None:
             if name in hosts:
@@ -139,22 +142,20 @@ def set_up(account: Account, work: Path) -> dict[str, str]:
     """``hippogym aws setup``; returns what it made."""
     words = ("--region", REGION, "--domain", DOMAIN, "--email", "someone@example.org", "--yes")
     hippogym("aws", "setup", *words, account=account, cwd=work)
-    status = json.loads(hippogym("aws", "status", "--region", REGION, "--json", account=account, cwd=work))
-    return dict(status["outputs"])
+    said = hippogym("aws", "status", "--region", REGION, "--json", account=account, cwd=work)
+    return dict(json.loads(said)["outputs"])
 
 
 def make_up_for_moto(account: Account) -> None:
-    """Its CloudFormation makes no group of schedules, and forgets that the network's servers have names."""
+    """Its CloudFormation makes no group of schedules, and forgets that networks have names and buckets are shut."""
     account.client("scheduler").create_schedule_group(Name=f"hippogym-{STACK}")
     ec2 = account.client("ec2")
     for network in ec2.describe_vpcs()["Vpcs"]:
         ec2.modify_vpc_attribute(VpcId=network["VpcId"], EnableDnsHostnames={"Value": True})
-
-
-def put_certificate(account: Account, authority: Authority, outputs: dict[str, str]) -> None:
-    """Where get_ssl_certs.py puts it."""
-    for name, content in zip(("fullchain.pem", "privkey.pem"), authority.signed(f"*.{DOMAIN}"), strict=True):
-        account.client("s3").put_object(Bucket=outputs["SslBucket"], Key=f"SSL/{name}", Body=content)
+    s3 = account.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        shut = dict.fromkeys(SHUT, True)
+        s3.put_public_access_block(Bucket=bucket["Name"], PublicAccessBlockConfiguration=shut)
 
 
 def take_down(made: Stage) -> str:

@@ -43,7 +43,7 @@ SURVEY = """<!doctype html><html lang=en><title>Survey</title><h1>How was it?</h
 <label><input type=radio name=again value=yes required> Yes</label>
 <label><input type=radio name=again value=no> No</label></fieldset>
 """
-THANKS = "<!doctype html><html lang=en><title>Thanks</title><h1>Thank you</h1><p>That was all.</p>"
+THANKS = "<!doctype html><title>Thanks</title><h1>Thank you</h1><p>It helps us to see how people learn.</p>"
 
 
 def make_study(folder: Path, outputs: Mapping[str, str], region: str, rate: int) -> Path:
