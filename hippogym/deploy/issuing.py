@@ -147,7 +147,7 @@ class Issuing:
             return [f"{said}: it works. Nothing was put into the bucket, as nobody trusts it. Now without --staging."]
         self._bucket.put(new, self._there)
         where = f"s3://{self._about.bucket}/{self._about.fullchain}"
-        return [f"{said}, in {where}.", "Servers take it when they start, or when they are sent a SIGHUP."]
+        return [f"{said}, in {where}.", "Running servers fetch it within a quarter of an hour; new ones start with it."]
 
     def _plan(self, *items: Item) -> Plan:
         costs = ("Nothing.",) if items[0].change and self._certbot.server in (PRODUCTION, STAGING) else ()

@@ -1,6 +1,7 @@
 """``get_ssl_certs.py``: got when it is needed, put where servers find it, and every failure a sentence."""
 
 import io
+import json
 import os
 import shlex
 import stat
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from moto.core.authorization import enable_iam_authentication
 
 from hippogym.deploy.aws import Aws
 from hippogym.deploy.certbot import PRODUCTION, STAGING, Certbot
@@ -314,3 +317,39 @@ def test_the_command_itself_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ran.returncode == 2 and ran.stdout == ""
     assert "project.awsSetup.rootDomain is missing in config.yml; or say --domain." in ran.stderr
+
+
+def policy() -> dict[str, Any]:
+    """What SSL_README.md says is the least."""
+    text = (ROOT / "SSL_README.md").read_text()
+    written = text[text.index('    {"Version"') : text.index("**When it does not work.**")]
+    found: dict[str, Any] = json.loads(
+        written.replace("SSLBUCKET", SSL_BUCKET).replace("hostedzone/ZONE", "hostedzone/*")
+    )
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_policy_of_the_readme_is_enough_for_the_bucket_and_none_of_it_is_too_much(here: Desk) -> None:
+    """Only for the bucket: moto takes every signature to Route53 for a wrong one where it looks at them."""
+    here.ask("--yes")  # one lies here now, to be put
+    iam = boto3.client("iam", region_name=REGION)
+    iam.create_user(UserName="admin")
+    made = iam.create_access_key(UserName="admin")["AccessKey"]
+    theirs = Aws(REGION, boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], region_name=REGION), attempts=1)
+
+    def ask(statements: list[dict[str, Any]]) -> int:
+        for key in KEYS:
+            here.s3.delete_object(Bucket=SSL_BUCKET, Key=key)
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName="admin", PolicyName="certificates", PolicyDocument=document)
+        with enable_iam_authentication():
+            return here.ask("--yes", aws=theirs)
+
+    statements = [one for one in policy()["Statement"] if isinstance(one["Action"], list)]
+    assert ask(statements) == 0 and len(here.asked()) == 1
+    for action in ("s3:GetObject", "s3:PutObject", "s3:GetBucketPublicAccessBlock"):
+        fewer = [{**one, "Action": [each for each in one["Action"] if each != action]} for one in statements]
+        assert fewer != statements
+        with pytest.raises(DeployError, match="these credentials may not"):
+            ask(fewer)
