@@ -175,15 +175,15 @@ class Service:
         }
 
     def _answered(self, request: Request, study: Mapping[str, Any] | None) -> Answer:
-        if study is None and request.path == "/next":
-            return 400, UNKNOWN_PROJECT, {}
-        if study is None:
-            raise Refusal("no_project", "There is no such study here. Please look at your link again.", 404)
         origin = request.headers.get("origin")
         if origin is not None and origin not in self._origins(study):
             raise Refusal("origin", "Pages of this web site may not ask here.", 403)
         if request.method == "OPTIONS":
             return 204, {}, {"access-control-max-age": "600"}
+        if study is None and request.path == "/next":
+            return 400, UNKNOWN_PROJECT, {}
+        if study is None:
+            raise Refusal("no_project", "There is no such study here. Please look at your link again.", 404)
         about = {name: value for name, value in self._about.items() if name != "is_well"}
         visits_of = NamedVisits if request.path == "/next" else self._visits_of
         visits = visits_of(self._around.objects, study, self._around.key, **about)

@@ -1,9 +1,10 @@
 """What a game's server has said of it: signed words that come by the participant's page, or by the bucket."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from functions.ledger import BucketLedger
 from functions.objects import Objects
 from functions.visits import Visits
 from hippogym.core.study.refusal import Refusal
@@ -27,9 +28,7 @@ class Receipts:
 
     def told(self, visit: Visit, receipts: Iterable[object]) -> Visit:
         """The visit with what its own server has said. Raises Refusal where it has not said it, RecordError."""
-        for said in [self._said(visit, text) for text in receipts]:
-            visit = self._visits.told(visit["id"], said)
-        return visit
+        return self._heard(visit, [self._said(visit, text) for text in receipts])
 
     def from_bucket(self, visit: Visit) -> Visit:
         """The same with what its server has left in the bucket; the visit itself where there is nothing new.
@@ -39,13 +38,34 @@ class Receipts:
         try:
             found = self._objects.get(f"{self._visits.project}/receipts/{visit['id']}.json")
             texts = found.value.get("receipts", ()) if found is not None and isinstance(found.value, dict) else ()
-            before, said = visit, [self._said(visit, text) for text in list(texts)[:MOST]]
-            for one in sorted((one for one in said if one.get("kind") in ORDER), key=lambda one: _at(one["kind"])):
-                visit = self._visits.told(visit["id"], one)
-            return before if _without_time(visit) == _without_time(before) else visit
+            said = [self._said(visit, text) for text in list(texts)[:MOST]]
+            known = self._heard(
+                visit, sorted((one for one in said if one.get("kind") in ORDER), key=lambda one: _at(one["kind"]))
+            )
+            return visit if _without_time(known) == _without_time(visit) else known
         except (RecordError, Refusal) as problem:
             logger.warning("what a server has left in the bucket cannot be used: %s", problem)
             return visit
+
+    def _heard(self, visit: Visit, said: Iterable[Mapping[str, Any]]) -> Visit:
+        for one in said:
+            if self._is_news(visit, one):
+                visit = self._visits.told(visit["id"], one)
+        return visit
+
+    def _is_news(self, visit: Visit, said: Mapping[str, Any]) -> bool:
+        """Whether it is of the game at which the visit is, and of no trial before the one that it plays now.
+
+        A page may say what it has not been able to say for an hour.
+        """
+        step = visit["step"]
+        if said.get("step", step) != step or said.get("round", 0) != max(visit["trail"].count(step) - 1, 0):
+            return False
+        game = visit["games"].get(step)
+        if game is None or said.get("trial") == game["trial"]:
+            return True
+        events = BucketLedger(self._objects, self._visits.project, 0.0).events(visit["id"])
+        return all(one.get("trial") != said.get("trial") for one in events if one["kind"] == "game_began")
 
     def _said(self, visit: Visit, text: object) -> dict[str, Any]:
         key = server_key(self._key, self._visits.project, self._server_of(visit["id"]))

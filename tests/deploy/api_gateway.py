@@ -57,12 +57,12 @@ class Server:
 
             def finish_request(self, request: Any, client_address: Any) -> None:
                 """The handshake is made here, in the connection's own thread: one that never comes holds nobody up."""
-                if tls is not None:
-                    request.settimeout(30)
-                    request = tls.wrap_socket(request, server_side=True)
-                super().finish_request(request, client_address)
-                if tls is not None:
-                    request.close()
+                if tls is None:
+                    super().finish_request(request, client_address)
+                    return
+                request.settimeout(30)
+                with tls.wrap_socket(request, server_side=True) as secure:
+                    super().finish_request(secure, client_address)
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A browser hangs up as it likes."""

@@ -7,6 +7,7 @@ import { patiently } from '../../hippogym/pages/static/js/study/patience.js';
 import { problemText, summary } from '../../hippogym/pages/static/js/study/problems.js';
 import { isReady, isSame, waitBeforeLook } from '../../hippogym/pages/static/js/study/places.js';
 import { Receipts } from '../../hippogym/pages/static/js/study/receipts.js';
+import { setAside } from '../../hippogym/pages/static/js/study/styles.js';
 import { ShownTime } from '../../hippogym/pages/static/js/study/timing.js';
 import { TokenStore } from '../../hippogym/pages/static/js/token.js';
 import { visitKey } from '../../hippogym/pages/static/js/study/storage.js';
@@ -284,4 +285,11 @@ test('a place is looked for often at first, then every ten seconds, and never in
   const game = (place) => ({ kind: 'game', name: 'g', stamp: null, game: { place } });
   assert.ok(isReady(game(undefined)) && isReady(game({ state: 'ready' })) && !isReady(game({ state: 'waiting' })));
   assert.ok(isSame(game({ state: 'waiting' }), game({ state: 'ready' })) && !isSame(null, game()));
+});
+
+test('style attributes are set aside, and nothing else is touched', () => {
+  const html = '<p class="a" style="color: red" title="a > b">He wrote style="x" &lt;p style="y"&gt;</p><br><img src="a" style="b">';
+  assert.equal(setAside(html), html.replace('" style="color', '" data-own-style="color').replace('style="b"', 'data-own-style="b"'));
+  const plain = '<p title="it is style=none">a < b</p><style>p { content: "<b style=\'\'>" }</style>';
+  assert.equal(setAside(plain), plain);
 });

@@ -5,7 +5,7 @@ import { Complaints, problemsIn, summary } from './problems.js';
 import { Drafts, entriesOf, fillIn, putBack } from './draft.js';
 import { fragmentOf, markRequired, runScripts, showRanges } from './step.js';
 import { ShownTime } from './timing.js';
-import { takeStyles } from './styles.js';
+import { setAside, takeStyles } from './styles.js';
 
 const KEEP_AFTER_MS = 300;
 const byId = (id) => document.getElementById(id);
@@ -50,7 +50,8 @@ export class StepPage {
     const again = view.name === this.#name && view.kind === 'page' ? entriesOf(this.#content) : null;
     const draft = this.#drafts.of(view.stamp);
     this.#complaints.clear();
-    const fragment = fragmentOf(view.html ?? '');
+    const html = view.html ?? '';
+    const fragment = fragmentOf(this.#isElsewhere ? setAside(html) : html);
     const dress = this.#isElsewhere ? takeStyles(fragment) : () => {};
     this.#content.replaceChildren(fragment);
     dress();

@@ -12,7 +12,7 @@ import { TokenStore } from '../token.js';
 
 const AFTER_GAME_MS = 1800; // time to read that the game is over
 const SETTLING_S = [0.5, 1, 2, 3, 4]; // what a game has come to is known a moment after it is over
-const OVER = new Set(['finished', 'stopped', 'ended']); // ends of a game after which it is not played again
+const OVER = new Set(['finished', 'stopped', 'ended', 'time']); // ends of a game after which it is not played again
 const MOVES = new Set(['stopping', 'expired']); // its computer is gone, and there will be another one
 const HAND_ON_MS = 5000; // for what the game's server has said; the study hears of it by itself, too
 const STEADY_MS = 20_000; // a game that has run for so long was not just closed again

@@ -112,7 +112,7 @@ export class Study {
   /** What stands around every step: where one is, the way out, and whether it counts. */
   #showAround(view) {
     const way = wayText(view);
-    document.title = [view.title, way, this.#settings.projectName].filter(Boolean).join(' · ');
+    document.title = [...new Set([view.title, way, this.#settings.projectName])].filter(Boolean).join(' · ');
     byId('study-way').hidden = byId('study-bar').hidden = way === '';
     byId('study-way').textContent = way;
     byId('study-bar').firstElementChild.style.inlineSize = `${(100 * view.step) / Math.max(1, view.of)}%`;
