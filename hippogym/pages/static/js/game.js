@@ -25,8 +25,8 @@ const isAsked = () => document.querySelector('dialog[open]') !== null;
  * for where it always is, over(reason): the trial is over, or cannot be gone on with, lost(): the connection is,
  * receipt(text): what the server says to the study}.
  *
- * Returns {start(), wait(isMove), leave(), buttonDoes, isLost}: start may be called again after the end, for another trial;
- * wait says that there is no place for the game yet, or none any more.
+ * Returns {start(), wait(isMove, instructions), leave(), buttonDoes, isLost}: start may be called again after the end, for
+ * another trial; wait says that there is no place for the game yet, or none any more.
  */
 export function makeGame(settings, { overlay, tokens, study = null }) {
   let status = null;
@@ -221,8 +221,9 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
       connection.start(study?.address() ?? settings.serverUrl);
       show();
     },
-    wait(isMove) {
+    wait(isMove, instructions) {
       held.releaseAll();
+      if (!isMove) panels.setInstructions(instructions); // something to read
       const isAnother = placing === null || placing.isMove !== isMove;
       placing = isAnother ? { isMove, since: performance.now() } : { ...placing, readySince: undefined };
       titleWaiting();

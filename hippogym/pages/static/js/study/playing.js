@@ -103,7 +103,7 @@ export class Playing {
     const hadPlace = placeOf(this.#way.view()) !== null;
     const mustLook = hadPlace && (isMove || this.#attempts > 1); // what was said of the place before may be old
     for (let looks = 0; !isReady(this.#way.view()) || (mustLook && looks === 0); looks += 1) {
-      this.#game.wait(isMove);
+      this.#game.wait(isMove, this.#way.view().game.instructions);
       await this.#pause.for(waitBeforeLook(looks + this.#attempts));
       if (!isWanted()) return;
       const view = await this.#now({ afterGame: isMove });
