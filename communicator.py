@@ -20,8 +20,8 @@ from pathlib import Path
 
 from hippogym import __version__
 from hippogym.assembly.certificates import certificates_of
+from hippogym.assembly.desks import desk_of
 from hippogym.assembly.server import address_of, serve
-from hippogym.assembly.study_desk import study_desk
 from hippogym.assembly.trial_description import describe, limits_of
 from hippogym.assembly.uploads import say_what_is_left, uploads
 from hippogym.config import Study, environment, load_study
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         return check(study, folder)
     certificates = None if dev else certificates_of(Path().absolute(), study)
     token = dashboard_token(surroundings.DASHBOARD_TOKEN)
-    with claim(records), study_desk(study, folder, records) as desk:
+    with claim(records), desk_of(study, folder, records, surroundings, dev=dev) as desk:
         for repaired in repair(records, wait_s=ORPHANS_S):
             logger.warning("%s", repaired)
         address, port = address_of(arguments.address, arguments.port, surroundings)

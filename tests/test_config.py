@@ -163,6 +163,15 @@ def test_aliases_cannot_make_a_small_file_enormous(refusal, levels):
     assert any("aliases" in line for line in refusal(bomb))
 
 
+def test_no_more_share_a_container_than_a_server_takes(read, refusal):
+    shared = "project:\n  awsSetup: {{bucket: a-b, region: us-west-2, participantsPerTask: {}}}\n".format
+    most = "trial:\n  game: CartPole-v1\n  maxParticipants: 4\n"
+    assert read(shared(4) + most).project.awsSetup.participantsPerTask == 4
+    assert "line 2: project.awsSetup.participantsPerTask: found 5, but a server takes no more" in str(
+        refusal(shared(5) + most)
+    )
+
+
 @pytest.mark.parametrize("cpu, memory", [(1, 2), (1, 8), (2, 4), (2, 16), (4, 8), (4, 30)])
 def test_memory_goes_with_the_vcpus_its_bounds_included(read, refusal, cpu, memory):
     setup = "awsSetup: {{bucket: a-b, region: us-west-2, cpu: {}, memory: {}}}".format

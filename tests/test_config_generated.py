@@ -26,7 +26,10 @@ FULL = {
         "maxRuntime": 60, "origins": ["https://lab.example.org:8443"],
         "steps": {1: "consent.html", 2: "game", 3: "survey.html", "finalStep": "thanks.html"},
         "events": {"startServerStep": 1, "stopServerStep": 3},
-        "awsSetup": {"bucket": "a-bucket", "region": "us-west-2", "rootDomain": "lab.example", "cpu": 2, "memory": 8},
+        "awsSetup": {
+            "bucket": "a-bucket", "region": "us-west-2", "rootDomain": "lab.example", "cpu": 2, "memory": 8,
+            "participantsPerTask": 4,
+        },
         "conditions": {
             "slow": {"weight": 2, "quota": 20, "trial": {"startingFrameRate": 15}, "agent": {"skill": 0.5}},
             "fast": None,

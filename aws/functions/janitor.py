@@ -7,10 +7,11 @@ made looks like something that was left.
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from functions.objects import told
+from functions.placing import Placing
 from functions.servers import ALIVE, Servers, whose
 from functions.surroundings import Surroundings
 from functions.update_master_list import KEY
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 YOUNG_S = 300.0
 AT_ONCE = 100
+
+Needs = Callable[[str, str], bool]
 
 _NAME = re.compile(r"([0-9a-f]{20})\.(.+)\Z")
 
@@ -33,35 +36,68 @@ class Janitor:
     def __call__(self) -> int:
         """Returns how many things were to be seen to. Raises RecordError."""
         names, tasks = list(self._names()), list(self._tasks())
+        running = {str(task["taskArn"]) for task in tasks if task.get("desiredStatus") != "STOPPED"}
         listed = self._around.objects.get(KEY)
         have_place = set()
         count = 0
         for project in listed.value if listed is not None else ():
             places = self._around.objects.get(f"{project}/places.json")
-            for visit_id in places.value["taken"] if places is not None else ():
-                have_place.add(visit_id)
-                count += self._place(str(project), visit_id)
+            taken = list(places.value["taken"]) if places is not None else []
+            have_place.update(taken)
+            needs = self._needs(str(project)) if taken else None
+            for server_id in taken:
+                count += self._place(str(project), server_id, running, needs)
         count += sum(self._task(task) for task in tasks)
-        for visit_id, name in names:
-            if visit_id not in have_place:
+        for server_id, name in names:
+            if server_id not in have_place:
                 self._tell({"name": name})
                 count += 1
         if count:
             logger.warning("%d things were left behind", count)
         return count
 
-    def _place(self, project: str, visit_id: str) -> bool:
-        """One that is stuck is stopped, one that is stopped gives its place back, one whose time is up ends."""
-        found = self._servers.get(project, visit_id)
+    def _place(self, project: str, server_id: str, running: Collection[str], needs: Needs | None) -> int:
+        """Of one server with a place, whatever is not as it should be."""
+        found = self._servers.get(project, server_id)
         if found is None:
-            return False
+            return 0
         server, now_s = found.value, self._clock()
-        since_s = max(server["asked_s"], server.get("started_s", 0.0))
-        is_up = now_s >= server["until_s"]
-        is_slow = server["state"] in ("wanted", "starting", "stopping", "stopped", "over") and now_s - since_s > YOUNG_S
-        if is_up or is_slow:
-            self._tell({"project": project, "visit": visit_id, "why": "maxRuntime" if is_up else "janitor"})
-        return is_up or is_slow
+        why = self._why(server, running, now_s)
+        if why is not None:
+            self._tell({"project": project, "server": server_id, "why": why})
+            return 1
+        if needs is None or now_s - server["asked_s"] <= YOUNG_S or server["state"] not in ALIVE:
+            return 0
+        gone = [visit_id for visit_id in server["visits"] if not needs(visit_id, server_id)]
+        for visit_id in gone:
+            self._tell({"project": project, "server": server_id, "visit": visit_id, "why": "left"})
+        return len(gone)
+
+    def _why(self, server: Mapping[str, Any], running: Collection[str], now_s: float) -> str | None:
+        """One that is stuck is stopped, one that is stopped gives its place back, one whose time is up ends."""
+        state, started_s = server["state"], server.get("started_s", 0.0)
+        since_s = started_s if state == "starting" else max(server["asked_s"], started_s)
+        if now_s >= server["until_s"]:
+            return "maxRuntime"
+        if state in ("starting", "running") and server["task"] not in running and now_s - started_s > YOUNG_S:
+            return "gone"
+        is_slow = state in ("wanted", "starting", "stopping", "stopped", "over") and now_s - since_s > YOUNG_S
+        return "janitor" if is_slow else None
+
+    def _needs(self, project: str) -> Needs | None:
+        """Whether a visit needs that server; None where nothing is known of the study."""
+        study = self._around.objects.get(f"{project}/study.json")
+        if study is None:
+            return None
+        placing = Placing(self._around, study.value, self._clock)
+
+        def needs(visit_id: str, server_id: str) -> bool:
+            visit = self._around.objects.get(f"{project}/visits/{visit_id}.json")
+            if visit is None or not placing.needs_one(visit.value["visit"]):
+                return False
+            return placing.server_of(visit_id) == server_id
+
+        return needs
 
     def _task(self, task: Mapping[str, Any]) -> bool:
         """A task that no document names."""

@@ -15,7 +15,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -28,7 +28,6 @@ FORMAT = "hippogym-visit"
 VERSION = 1
 PENDING_S = 30.0  # longer than a function runs
 LARGE = 32 * 2**10  # an answer from here on is an object of its own
-ATTEMPTS = 8
 
 _VISIT_ID = re.compile(r"[0-9a-f]{20}\Z")
 
@@ -291,19 +290,19 @@ class BucketLedger:
 
 
 def carried_out(
-    begin: Callable[[], BucketLedger], work: Callable[[BucketLedger], T], pause: Callable[[int], None]
+    begin: Callable[[], BucketLedger], work: Callable[[BucketLedger], T], tries: Iterable[int]
 ) -> tuple[T, BucketLedger, list[Visit]]:
     """Do work and write it; from the beginning where somebody was quicker. Returns also what has changed.
 
-    pause: waits a little, the longer the more often. Raises RecordError when it comes to nothing again and again.
+    tries: as often as it may be tried, each when it is time. Raises RecordError when all of them come to nothing.
     """
-    for attempt in range(ATTEMPTS):
+    for _ in tries:
         ledger = begin()
         try:
             result = work(ledger)
             return result, ledger, ledger.commit()
         except ChangedMeanwhile:
-            pause(attempt)
+            continue
     raise RecordError("too many change the same at a time; nothing was kept")
 
 

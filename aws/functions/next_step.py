@@ -1,29 +1,33 @@
 """HTTP: what a participant sees next. GET shows, POST advances, and both can be repeated without harm.
 
-    POST /study/arrive?projectId=…    {link, client}                            → {token, resumed, view}
-    GET  /study/now?projectId=…                                                 → {view}
+    POST /study/arrive?projectId=…    {link, client}                            → {token, resumed, view, study: {name}}
+    GET  /study/now?projectId=…       &after=game: it may be over, or moved     → {view}
     POST /study/now?projectId=…       {receipts: […]}  what the server has said → {view}
     POST /study/answer?projectId=…    {stamp, answers, focusMs, …}              → {view, repeated}
     POST /study/withdraw?projectId=…  {delete}                                  → {view}
+    GET, POST /next?projectId=…&userId=…   existing front ends (next_door.py)   → {page, css}
 
-All but the first need the participant's signed token (``Authorization: Bearer …``). A view of a game has ``place``:
-``{state: waiting}`` until the participant's own server answers, then ``{state: ready, url, ticket}``.
+Those of /study but the first need the participant's signed token (``Authorization: Bearer …``). A view of a game has
+``place``: ``{state: waiting}`` until the participant's own server answers, then ``{state: ready, url, ticket}``. What a
+server has said of a game comes by the participant's page, and by the bucket: so it comes when the page was closed.
 """
 
 import base64
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from functions.next_door import NamedVisits, NextDoor
 from functions.placing import Placing
+from functions.receipts import Receipts
 from functions.surroundings import Surroundings
 from functions.visits import Visits
+from hippogym.core.study.next_page import UNKNOWN_PROJECT, with_files
 from hippogym.core.study.recruiting import is_preview
 from hippogym.core.study.refusal import Refusal
-from hippogym.core.study.tickets import read, server_key
+from hippogym.core.study.said import about_answer, facts_of
 from hippogym.core.study.visit import Visit
 from hippogym.errors import RecordError
 
@@ -31,18 +35,18 @@ logger = logging.getLogger(__name__)
 
 PROJECT = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 LARGEST_BODY, LARGEST_ANSWER = 32 * 2**10, 6 * 2**20  # Lambda takes no more
-MOST_FACTS, LONGEST_FACT, MOST_MS = 24, 300, 1e11
+LARGEST_NEXT = 2**20
 MOST_RECEIPTS = 8
 BUSY = "The server cannot keep anything at the moment. Nothing is lost: please try again in a few seconds."
 
-Answer = tuple[int, dict[str, Any], dict[str, str]]
+Answer = tuple[int, dict[str, Any] | str, dict[str, str]]
 
 
 class Pages:
     """The endpoints of one project, for one request."""
 
-    def __init__(self, visits: Visits, placing: Placing, key: bytes) -> None:
-        self._visits, self._placing, self._key = visits, placing, key
+    def __init__(self, visits: Visits, placing: Placing, receipts: Receipts) -> None:
+        self._visits, self._placing, self._receipts = visits, placing, receipts
 
     def arrive(self, request: "Request") -> Answer:
         body, _ = request.json(LARGEST_BODY)
@@ -53,7 +57,9 @@ class Pages:
         token, arrived = self._visits.arrive(link, request.token, facts_of(body.get("client")))
         if arrived.instead_of is not None:
             self._placing.release(arrived.instead_of)
-        return 200, {"token": token, "resumed": arrived.resumed, "view": self._view(arrived.visit)}, {}
+        study = {"name": self._visits.document["study"].get("name") or ""}
+        view = self._view(arrived.visit)
+        return 200, {"token": token, "resumed": arrived.resumed, "view": view, "study": study}, {}
 
     def now(self, request: "Request") -> Answer:
         visit = self._visits.find(request.token)
@@ -62,9 +68,8 @@ class Pages:
             receipts = body.get("receipts")
             if not isinstance(receipts, list) or len(receipts) > MOST_RECEIPTS:
                 raise Refusal("bad_value", "Expected receipts as a list.", 400)
-            for text in receipts:
-                visit = self._visits.told(visit["id"], self._said(visit["id"], text))
-        return 200, {"view": self._view(visit)}, {}
+            visit = self._receipts.told(visit, receipts)
+        return 200, {"view": self._view(visit, after_game=request.query.get("after") == "game")}, {}
 
     def answer(self, request: "Request") -> Answer:
         visit = self._visits.find(request.token)
@@ -72,13 +77,7 @@ class Pages:
         stamp, answers = body.get("stamp"), body.get("answers", {})
         if not isinstance(answers, dict) or not isinstance(stamp, str | None):
             raise Refusal("bad_value", "Expected a stamp, and answers as an object.", 400)
-        focus_ms = _milliseconds(body.get("focusMs"))
-        facts = {
-            "shown_ms": _milliseconds(body.get("shownMs")),
-            "focus_s": None if focus_ms is None else focus_ms / 1000,
-            "client": facts_of(body.get("client")),
-        }
-        after, repeated, problems = self._visits.answer(visit["id"], stamp, answers, facts, size)
+        after, repeated, problems = self._visits.answer(visit["id"], stamp, answers, about_answer(body), size)
         if problems:
             told = [{"name": problem.name, "text": problem.text} for problem in problems]
             return 422, {**_error("incomplete", "Some answers are missing."), "problems": told}, {}
@@ -89,24 +88,29 @@ class Pages:
         body, _ = request.json(LARGEST_BODY)
         return 200, {"view": self._view(self._visits.withdraw(visit["id"], delete=body.get("delete") is True))}, {}
 
-    def _said(self, visit_id: str, text: object) -> dict[str, Any]:
-        """A receipt of this visit's own server. Raises Refusal."""
-        key = server_key(self._key, self._visits.project, visit_id)
-        said = read(key, "receipt", text) if isinstance(text, str) else None
-        if said is None or said.get("visit") != visit_id:
-            raise Refusal("bad_value", "This was not said by this visit's server.", 400)
-        return said
-
-    def _view(self, visit: Visit) -> dict[str, Any]:
-        """As it is sent; before that the visit's server is seen to."""
-        place = self._placing.see_to(visit)
-        if place == {"state": "over"}:
-            visit = self._visits.time_is_up(visit["id"])
-            place = self._placing.see_to(visit)
+    def _view(self, visit: Visit, *, after_game: bool = False) -> dict[str, Any]:
+        """As it is sent."""
+        visit, place = seen_to(visit, self._visits, self._placing, self._receipts, after_game=after_game)
         view = self._visits.view(self._visits.shown(visit))
+        view["html"] = with_files(view["html"], f"/{self._visits.project}/StepFiles/")  # beside the page, on CloudFront
         if view["game"] is not None:
             view["game"]["place"] = place or {"state": "waiting"}
         return view
+
+
+def seen_to(
+    visit: Visit, visits: Visits, placing: Placing, receipts: Receipts, *, after_game: bool = False
+) -> tuple[Visit, dict[str, Any] | None]:
+    """The visit's server is seen to, before anything is shown; returns the visit as it is then, and its place."""
+    place = placing.see_to(visit)
+    if place is not None and (after_game or place["state"] != "ready"):
+        known = receipts.from_bucket(visit)
+        if known is not visit:
+            visit, place = known, placing.see_to(known)
+    if place == {"state": "over"}:
+        visit = visits.time_is_up(visit["id"])
+        place = placing.see_to(visit)
+    return visit, place
 
 
 class Request:
@@ -117,7 +121,8 @@ class Request:
         self.method = str(event["requestContext"]["http"]["method"])
         self.path = str(event["rawPath"])
         self.headers = {str(name).lower(): str(value) for name, value in event.get("headers", {}).items()}
-        self.project = str((event.get("queryStringParameters") or {}).get("projectId", ""))
+        self.query = {str(name): str(value) for name, value in (event.get("queryStringParameters") or {}).items()}
+        self.project = self.query.get("projectId", "")
 
     @property
     def token(self) -> str | None:
@@ -151,13 +156,12 @@ class Service:
         """The answer to one request, as API Gateway takes it."""
         request = Request(event)
         study: dict[str, Any] | None = None
+        body: dict[str, Any] | str
         try:
             found = (
                 self._around.objects.get(f"{request.project}/study.json") if PROJECT.match(request.project) else None
             )
             study = found.value if found is not None else None
-            if study is None:
-                raise Refusal("no_project", "There is no such study here. Please look at your link again.", 404)
             status, body, headers = self._answered(request, study)
         except Refusal as refusal:
             status, body, headers = refusal.status, _error(refusal.code, refusal.text), {}
@@ -170,15 +174,26 @@ class Service:
             "body": json.dumps(body) if status != 204 else "",
         }
 
-    def _answered(self, request: Request, study: Mapping[str, Any]) -> Answer:
+    def _answered(self, request: Request, study: Mapping[str, Any] | None) -> Answer:
         origin = request.headers.get("origin")
         if origin is not None and origin not in self._origins(study):
             raise Refusal("origin", "Pages of this web site may not ask here.", 403)
         if request.method == "OPTIONS":
             return 204, {}, {"access-control-max-age": "600"}
-        visits = self._visits_of(self._around.objects, study, self._around.key, **self._about)
-        placing = Placing(self._around, study, **{k: v for k, v in self._about.items() if k == "clock"})
-        pages = Pages(visits, placing, self._around.key)
+        if study is None and request.path == "/next":
+            return 400, UNKNOWN_PROJECT, {}
+        if study is None:
+            raise Refusal("no_project", "There is no such study here. Please look at your link again.", 404)
+        about = {name: value for name, value in self._about.items() if name != "is_well"}
+        visits_of = NamedVisits if request.path == "/next" else self._visits_of
+        visits = visits_of(self._around.objects, study, self._around.key, **about)
+        placing = Placing(
+            self._around, study, **{name: self._about[name] for name in ("clock", "is_well") if name in self._about}
+        )
+        receipts = Receipts(self._around.objects, visits, self._around.key, placing.server_of)
+        if isinstance(visits, NamedVisits):
+            return self._next(request, visits, placing, receipts)
+        pages = Pages(visits, placing, receipts)
         endpoints = {
             ("POST", "/study/arrive"): pages.arrive, ("GET", "/study/now"): pages.now,
             ("POST", "/study/now"): pages.now, ("POST", "/study/answer"): pages.answer,
@@ -188,6 +203,14 @@ class Service:
         if endpoint is None:
             raise Refusal("not_found", "There is nothing here.", 404)
         return endpoint(request)
+
+    def _next(self, request: Request, visits: NamedVisits, placing: Placing, receipts: Receipts) -> Answer:
+        files = f"{self._around.settings['PAGE_ORIGIN']}/{visits.project}/StepFiles/"
+        door = NextDoor(visits, lambda visit: seen_to(visit, visits, placing, receipts), files)
+        user = request.query.get("userId", "")
+        if request.method == "POST":
+            return door.post(user, *request.json(LARGEST_NEXT))
+        return door.get(user)
 
     def _origins(self, study: Mapping[str, Any] | None) -> list[str]:
         return [self._around.settings["PAGE_ORIGIN"], *(study["origins"] if study is not None else ())]
@@ -200,24 +223,6 @@ class Service:
             headers["access-control-allow-methods"] = "GET, POST, OPTIONS"
             headers["access-control-allow-headers"] = "Authorization, Content-Type"
         return headers
-
-
-def facts_of(given: object) -> dict[str, Any]:
-    """What a browser says of itself, as far as it is kept: a few plain values."""
-    if not isinstance(given, dict):
-        return {}
-    plain = [(key, value) for key, value in given.items() if isinstance(value, str | bool | int | float)]
-    return {
-        key[:LONGEST_FACT]: value[:LONGEST_FACT] if isinstance(value, str) else value
-        for key, value in plain[:MOST_FACTS]
-        if not (isinstance(value, int | float) and abs(value) > MOST_MS)
-    }
-
-
-def _milliseconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value if 0 <= value <= MOST_MS else None
 
 
 def _no_constant(name: str) -> None:

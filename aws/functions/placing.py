@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from functions.objects import Found
-from functions.servers import ALIVE, ASK_AGAIN_S, PORT, Servers, name_of, new_server, wanted_again
+from functions.objects import ChangedMeanwhile, Found
+from functions.seats import Seats
+from functions.servers import ASK_AGAIN_S, PORT, Servers, name_of, without
 from functions.surroundings import Surroundings
 from hippogym.core.study import rules
 from hippogym.core.study.tickets import server_key, sign
 from hippogym.core.study.visit import Visit, is_over
 from hippogym.core.study.way import build_way
+from hippogym.errors import RecordError
 
 logger = logging.getLogger(__name__)
 
 ANSWER_S = 2.0
+DOWN = ("stopping", "stopped")
 
 
 def answers(ip: str, name: str) -> bool:
@@ -45,6 +48,7 @@ class Placing:
     ) -> None:  # fmt: skip
         self._around, self._study, self._clock, self._is_well = around, study, clock, is_well
         self._servers = Servers(around.objects)
+        self._seats = Seats(around.objects, study, clock)
         self._project = str(study["id"])
         self._way = build_way(study["study"])
 
@@ -53,39 +57,47 @@ class Placing:
 
         Returns the place for the game: waiting, ready, or over; None where none is needed.
         """
-        if not self._needs_one(visit):
+        if not self.needs_one(visit):
             self._release_if_done(visit)
             return None
-        found = self._servers.get(self._project, visit["id"])
+        found, now_s = self._seats.of(visit["id"]), self._clock()
         server = found.value if found is not None else None
-        now_s = self._clock()
-        if server is None or found is None:
-            server = new_server(self._project, visit["id"], now_s, 60.0 * self._study["maxRuntime"])
-            self._ask_for(server, None)
-            return {"state": "waiting"}
+        if found is None or server is None or visit["id"] not in server["visits"] or server["state"] in DOWN:
+            server = self._seats.take(visit["id"])
+            if server["state"] == "wanted" and server["asked_s"] >= now_s:  # it was made, or is wanted again
+                self._ask_for(server)
+            return {"state": "over" if server["state"] == "over" else "waiting"}
         if server["state"] == "over" or now_s >= server["until_s"]:
             return {"state": "over"}
-        if server["state"] in ("stopping", "stopped"):
-            self._ask_for(wanted_again(server, now_s, "needed again"), found.tag)
-        elif server["state"] == "wanted" and now_s - server["asked_s"] >= ASK_AGAIN_S:
-            self._ask_for({**server, "asked_s": now_s}, found.tag)
+        if server["state"] in ("wanted", "starting") and now_s - server["asked_s"] >= ASK_AGAIN_S:
+            if self._servers.put({**server, "asked_s": now_s}, found.tag):
+                self._ask_for(server)
         elif server["state"] == "running" and self._is_ready(found):
-            return {"state": "ready", "url": f"wss://{self._name(visit)}:{PORT}", "ticket": self._ticket(visit, server)}
+            name = name_of(server["id"], self._around.settings["ROOT_DOMAIN"])
+            return {"state": "ready", "url": f"wss://{name}:{PORT}", "ticket": self._ticket(visit, server)}
         return {"state": "waiting"}
+
+    def server_of(self, visit_id: str) -> str:
+        """The id of the server that a visit plays on. Raises RecordError."""
+        return self._seats.server_of(visit_id)
 
     def release(self, visit_id: str) -> None:
         """The visit needs no server any more. Raises RecordError."""
-        found = self._servers.get(self._project, visit_id)
+        server_id, now_s = self._seats.server_of(visit_id), self._clock()
+        found = self._servers.get(self._project, server_id)
         if found is None:
             return
-        server, now_s = found.value, self._clock()
-        again = server["state"] == "stopping" and now_s - server["asked_s"] >= ASK_AGAIN_S
-        if server["state"] not in ALIVE and not again:
-            return
-        if self._servers.put({**server, "state": "stopping", "asked_s": now_s}, found.tag):
-            self._around.tell("STOP_TOPIC", {"project": self._project, "visit": visit_id, "why": "done"})
+        server = found.value
+        try:
+            after = self._servers.change(self._project, server_id, lambda now: without(now, visit_id, now_s))
+        except ChangedMeanwhile:
+            raise RecordError("too many leave a server at a time") from None
+        again = server["state"] == "stopping" and not server["visits"] and now_s - server["asked_s"] >= ASK_AGAIN_S
+        if (after is not None and after["state"] == "stopping") or again:
+            self._around.tell("STOP_TOPIC", {"project": self._project, "server": server_id, "why": "done"})
 
-    def _needs_one(self, visit: Visit) -> bool:
+    def needs_one(self, visit: Visit) -> bool:
+        """Whether the visit is where a server is needed."""
         if is_over(visit) or self._study["taskDefinition"] is None:
             return False
         step, events = rules.current(self._way, visit), self._study["events"]
@@ -99,20 +111,16 @@ class Placing:
         if is_over(visit) or start is None or step.number >= start:
             self.release(visit["id"])
 
-    def _ask_for(self, server: dict[str, Any], tag: str | None) -> None:
-        if self._servers.put(server, tag) and server["state"] == "wanted":
-            self._around.tell("START_TOPIC", {"project": self._project, "visit": server["visit"]})
+    def _ask_for(self, server: Mapping[str, Any]) -> None:
+        self._around.tell("START_TOPIC", {"project": self._project, "server": server["id"]})
 
     def _is_ready(self, found: Found) -> bool:
         server = found.value
         if server["ready_s"] is not None:
             return True
-        if not self._is_well(server["ip"], name_of(server["visit"], self._around.settings["ROOT_DOMAIN"])):
+        if not self._is_well(server["ip"], name_of(server["id"], self._around.settings["ROOT_DOMAIN"])):
             return False
         return self._servers.put({**server, "ready_s": self._clock()}, found.tag)
-
-    def _name(self, visit: Visit) -> str:
-        return name_of(visit["id"], self._around.settings["ROOT_DOMAIN"])
 
     def _ticket(self, visit: Visit, server: Mapping[str, Any]) -> str:
         """What the server has to know of the visit, in words that only the stack can sign."""
@@ -124,6 +132,6 @@ class Placing:
             "overrides": [dict(one) for one in self._way.overrides(visit["condition"], step)],
             "agent": dict(condition.agent) if condition is not None else {},
             "episodes_done": game["episodes"] if game is not None else 0, "preview": visit["preview"],
-            "turn": server["turn"], "until_s": server["until_s"],
+            "turn": server["turn"], "until_s": server["until_s"], "round": max(visit["trail"].count(step.name) - 1, 0),
         }  # fmt: skip
-        return sign(server_key(self._around.key, self._project, visit["id"]), "ticket", said)
+        return sign(server_key(self._around.key, self._project, server["id"]), "ticket", said)

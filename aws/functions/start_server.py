@@ -1,7 +1,8 @@
 """Runs a participant's server, and gives it a name once it has an address. Everything can be repeated.
 
-Called by the topic ``start`` ({project, visit}), and by ECS when a task runs. What is to be done stands in the server's
-document (servers.py); one task for one turn of it, however often the word comes.
+Called by the topic ``start`` ({project, server}), and by ECS when a task runs. What is to be done stands in the
+server's document (servers.py); one task for one turn of it, however often the word comes. Where ECS's own word did not
+come, the participant's page asks again, and then the task is looked at.
 """
 
 import base64
@@ -17,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from functions.names import Names
 from functions.objects import code_of, told
-from functions.servers import Places, Server, Servers, name_of, started_by, whose
+from functions.servers import ALIVE, ASK_AGAIN_S, Places, Server, Servers, name_of, started_by, whose
 from functions.surroundings import Surroundings
 from hippogym.core.study.tickets import server_key
 from hippogym.errors import RecordError
@@ -39,38 +40,56 @@ class Starter:
         """Raises RecordError, ChangedMeanwhile: then it is called again."""
         for record in event.get("Records", ()):
             message = json.loads(record["Sns"]["Message"])
-            self.start(str(message["project"]), str(message["visit"]))
+            self.start(str(message["project"]), str(message["server"]))
         if event.get("source") == "aws.ecs":
             self.runs(event["detail"])
 
     # -- a task ------------------------------------------------------------------------------------------------------
 
-    def start(self, project: str, visit_id: str) -> None:
-        """Run the task that a server's document wants."""
+    def start(self, project: str, server_id: str) -> None:
+        """Run the task that a server's document wants; where there is one already, see what has become of it."""
         servers = Servers(self._around.objects)
-        found = servers.get(project, visit_id)
-        if found is None or found.value["state"] != "wanted":
+        found = servers.get(project, server_id)
+        if found is None or self._clock() >= found.value["until_s"]:
             return
         server, now_s = found.value, self._clock()
-        if now_s >= server["until_s"]:
+        if server["state"] == "starting" and now_s - server["started_s"] >= ASK_AGAIN_S:
+            self._look(server)
+        if server["state"] != "wanted":
             return
         study = self._around.objects.get(f"{project}/study.json")
         if study is None or study.value["taskDefinition"] is None:
             raise RecordError("there is no container for this study: python3 updateProject.py")
-        if not Places(self._around.objects, int(self._around.settings["MOST_TASKS"])).take(project, visit_id):
-            logger.warning("all places for servers are taken; a participant waits")
+        if not Places(self._around.objects, int(self._around.settings["MOST_TASKS"])).take(project, server_id):
+            logger.warning("all places for servers are taken; participants wait")
             return
         self._schedule_end(server)
         task, capacity = self._task_of(server) or self._run(server, study.value)
-        started = {**server, "state": "starting", "task": task, "capacity": capacity, "started_s": now_s}
-        if not servers.put(started, found.tag):
-            self._check(servers, project, visit_id, task)
+        turn, about = server["turn"], {"task": task, "capacity": capacity, "started_s": now_s}
 
-    def _check(self, servers: Servers, project: str, visit_id: str, task: str) -> None:
-        """Somebody has changed the document meanwhile: either with the same task in it, or it is not needed now."""
-        found = servers.get(project, visit_id)
-        if found is None or found.value["task"] != task:
-            self._around.tell("STOP_TOPIC", {"task": task})
+        def started(now: Server) -> Server | None:
+            if now["turn"] != turn or now["task"] not in (None, task) or now["state"] not in ALIVE:
+                return None
+            return {**now, **about, "state": "starting"} if now["state"] == "wanted" else {**now, "capacity": capacity}
+
+        if servers.change(project, server_id, started) is None:
+            self._not_wanted(project, server_id, task)
+
+    def _not_wanted(self, project: str, server_id: str, task: str) -> None:
+        """It was not needed any more when it was there: the task goes, and everything that was made for it."""
+        self._around.tell("STOP_TOPIC", {"task": task})
+        self._around.tell("STOP_TOPIC", {"project": project, "server": server_id, "why": "done"})
+
+    def _look(self, server: Server) -> None:
+        """ECS's word of this task has not come, or has come to nothing."""
+        with told():
+            cluster = self._around.settings["CLUSTER"]
+            tasks = self._around("ecs").describe_tasks(cluster=cluster, tasks=[server["task"]])["tasks"]
+        if not tasks or tasks[0].get("lastStatus") == "STOPPED":
+            about = {"project": server["project"], "server": server["id"], "why": "gone"}
+            self._around.tell("STOP_TOPIC", about)
+        elif tasks[0].get("lastStatus") == "RUNNING" and tasks[0].get("desiredStatus") == "RUNNING":
+            self.runs(tasks[0])
 
     def _task_of(self, server: Server) -> tuple[str, str] | None:
         """The task that an earlier call has run for this turn."""
@@ -94,9 +113,9 @@ class Starter:
 
     def _asked(self, server: Server, study: Mapping[str, Any], capacity: str) -> str | None:
         """The task's ARN; None where there is no room. Raises RecordError."""
-        own = server_key(self._around.key, server["project"], server["visit"])
+        own = server_key(self._around.key, server["project"], server["id"])
         environment = {
-            "SERVER_ID": server["visit"], "TICKET_KEY": base64.b64encode(own).decode(),
+            "SERVER_ID": server["id"], "TICKET_KEY": base64.b64encode(own).decode(),
             "UNTIL_S": str(int(server["until_s"])),
         }  # fmt: skip
         settings = self._around.settings
@@ -107,7 +126,7 @@ class Starter:
                     taskDefinition=study["taskDefinition"],
                     count=1,
                     capacityProviderStrategy=self._strategy(capacity),
-                    clientToken=f"{server['visit']}-{server['turn']}-{capacity}",
+                    clientToken=f"{server['id']}-{server['turn']}-{capacity}",
                     startedBy=started_by(server),
                     tags=[
                         {"key": "hippogym", "value": settings["STACK"]},
@@ -155,12 +174,12 @@ class Starter:
         """Before there is a task: so that none outlives maxRuntime, whatever becomes of us."""
         settings = self._around.settings
         at = datetime.fromtimestamp(server["until_s"], UTC)
-        message = {"project": server["project"], "visit": server["visit"], "why": "maxRuntime"}
+        message = {"project": server["project"], "server": server["id"], "why": "maxRuntime"}
         with told():
             try:
                 self._around("scheduler").create_schedule(
                     GroupName=settings["SCHEDULE_GROUP"],
-                    Name=server["visit"],
+                    Name=server["id"],
                     ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
                     FlexibleTimeWindow={"Mode": "OFF"},
                     ActionAfterCompletion="DELETE",
@@ -181,22 +200,23 @@ class Starter:
         ours, servers = whose(str(task.get("startedBy", ""))), Servers(self._around.objects)
         if ours is None:
             return
-        project, visit_id, turn = ours
-        found = servers.get(project, visit_id)
-        server = found.value if found is not None else None
+        project, server_id, turn = ours
         arn = str(task["taskArn"])
-        fits = server is not None and server["turn"] == turn and server["task"] in (arn, None)
-        if found is None or server is None or not fits or server["state"] not in ("wanted", "starting", "running"):
-            self._around.tell("STOP_TOPIC", {"task": arn})
+
+        def fits(now: Server) -> bool:
+            return now["turn"] == turn and now["task"] in (arn, None) and now["state"] in ALIVE
+
+        found = servers.get(project, server_id)
+        if found is None or not fits(found.value):
+            self._not_wanted(project, server_id, arn)
             return
-        ip, name = self._address(task), name_of(visit_id, self._around.settings["ROOT_DOMAIN"])
-        if server["state"] == "running" and server["ip"] == ip:
+        ip, name = self._address(task), name_of(server_id, self._around.settings["ROOT_DOMAIN"])
+        if found.value["state"] == "running" and found.value["ip"] == ip:
             return
         Names(self._around).set(name, ip)
-        running = {**server, "state": "running", "task": arn, "ip": ip, "running_s": self._clock()}
-        if not servers.put(running, found.tag):  # it may not be needed any more, and then the name is not, either
-            self._check(servers, project, visit_id, arn)
-            self._around.tell("STOP_TOPIC", {"project": project, "visit": visit_id, "why": "done"})
+        about = {"state": "running", "task": arn, "ip": ip, "running_s": self._clock()}
+        if servers.change(project, server_id, lambda now: {**now, **about} if fits(now) else None) is None:
+            self._not_wanted(project, server_id, arn)  # and then the name is not, either
 
     def _address(self, task: Mapping[str, Any]) -> str:
         details = [one for attachment in task.get("attachments", ()) for one in attachment.get("details", ())]

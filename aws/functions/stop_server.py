@@ -1,4 +1,4 @@
-"""Stops a participant's server and removes its name; after an interruption has another one started.
+"""Stops a server of participants and removes its name; after an interruption has another one started.
 
 Called by the topic ``stop``, by the scheduler when maxRuntime has passed, and by ECS when a task ends. Everything can
 be repeated: the document (servers.py) says what is to be, and only at the end that it is so.
@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from functions.names import Names
 from functions.objects import ChangedMeanwhile, code_of, told
-from functions.servers import ALIVE, Places, Server, Servers, name_of, started_by, wanted_again, whose
+from functions.patience import tries
+from functions.servers import ALIVE, Places, Server, Servers, name_of, started_by, wanted_again, whose, without
 from functions.start_server import NO_ROOM
 from functions.surroundings import Surroundings
 
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 EARLY_S = 60.0  # by so much a schedule may be early
 STUCK_S = 900.0
-TRIES = 5
 
 
 class Stopper:
@@ -41,23 +41,31 @@ class Stopper:
             elif "name" in message:
                 self.remove_name(str(message["name"]))
             else:
-                self.stop(str(message["project"]), str(message["visit"]), str(message.get("why")))
+                self.stop(
+                    str(message["project"]), str(message["server"]), str(message.get("why")), message.get("visit")
+                )
         if event.get("source") == "aws.ecs":
             self.ended(event["detail"])
 
-    def stop(self, project: str, visit_id: str, why: str) -> None:
-        """Stop a server that nobody needs any more, or whose time is up; ``janitor``: one that is stuck."""
-        for _ in range(TRIES):
-            found = self._servers.get(project, visit_id)
-            if found is None:
+    def stop(self, project: str, server_id: str, why: str, visit_id: str | None = None) -> None:
+        """Stop a server that nobody needs any more, or whose time is up.
+
+        why: ``janitor`` where it is stuck, ``gone`` where its task is; ``left`` where this visit has left unheard.
+        """
+        now_s = self._clock()
+        if why == "left":
+            self._servers.change(project, server_id, lambda server: without(server, str(visit_id), now_s))
+        if why == "gone":
+            self._gone(project, server_id)
+        for _ in tries():
+            found = self._servers.get(project, server_id)
+            after = self._after(found.value, why) if found is not None else None
+            if found is None or after is None:
                 return
-            server, state = found.value, found.value["state"]
-            after = self._after(server, why)
-            if after is None:
-                return
-            if after != state and not self._servers.put({**server, "state": after}, found.tag):
+            server = {**found.value, "state": after}
+            if server != found.value and not self._servers.put(server, found.tag):
                 continue
-            if self._clean({**server, "state": after}):
+            if self._clean(server):
                 return
         raise ChangedMeanwhile
 
@@ -74,18 +82,25 @@ class Stopper:
 
     def _clean(self, server: Server) -> bool:
         """Nothing is left of it, and then its place is free; False where the document was changed meanwhile."""
-        project, visit_id = server["project"], server["visit"]
+        project, server_id, turn = server["project"], server["id"], server["turn"]
         for task in self._tasks(server):
-            self._stop_task(task, "this visit needs no server now")
-        Names(self._around).remove(self._name(visit_id))
-        self._remove_schedule(visit_id)
-        found = self._servers.get(project, visit_id)
-        if found is None or found.value["turn"] != server["turn"] or found.value["state"] in ALIVE:
+            self._stop_task(task, "nobody needs this server now")
+        Names(self._around).remove(self._name(server_id))
+        self._remove_schedule(server_id)
+        if not self._is_down(project, server_id, turn):
             return False
-        Places(self._around.objects, 0).give_back(project, visit_id)
-        after = "over" if found.value["state"] == "over" else "stopped"
-        done = {**found.value, "state": after, "ip": None, "ready_s": None}
-        return done == found.value or self._servers.put(done, found.tag)
+        Places(self._around.objects, 0).give_back(project, server_id)
+
+        def done(now: Server) -> Server | None:
+            if now["turn"] != turn or now["state"] in ALIVE:
+                return None
+            return {**now, "state": "over" if now["state"] == "over" else "stopped", "ip": None, "ready_s": None}
+
+        return self._servers.change(project, server_id, done) is not None
+
+    def _is_down(self, project: str, server_id: str, turn: int) -> bool:
+        found = self._servers.get(project, server_id)
+        return found is not None and found.value["turn"] == turn and found.value["state"] not in ALIVE
 
     def _tasks(self, server: Server) -> list[str]:
         """The document's task, and one that was run for it without coming into it."""
@@ -101,26 +116,37 @@ class Stopper:
         ours = whose(str(task.get("startedBy", "")))
         if ours is None:
             return
-        project, visit_id, turn = ours
+        project, server_id, turn = ours
         interrupted = task.get("stopCode") == "SpotInterruption"
         if not interrupted and task.get("lastStatus") != "STOPPED":
             return
-        for _ in range(TRIES):
-            found = self._servers.get(project, visit_id)
-            if found is None or found.value["turn"] != turn or found.value["state"] not in ALIVE:
-                return
-            if found.value["task"] not in (None, task["taskArn"]):
-                return
-            after = self._after_end(found.value, task, interrupted)
-            if not self._servers.put(after, found.tag):
-                continue
-            Names(self._around).remove(self._name(visit_id))
-            if after["state"] == "wanted":
-                self._around.tell("START_TOPIC", {"project": project, "visit": visit_id})
-            else:
-                self.stop(project, visit_id, "ended")
+
+        def ended(server: Server) -> Server | None:
+            is_this = server["turn"] == turn and server["task"] in (None, task["taskArn"])
+            return self._after_end(server, task, interrupted) if is_this and server["state"] in ALIVE else None
+
+        after = self._servers.change(project, server_id, ended)
+        if after is None:
             return
-        raise ChangedMeanwhile
+        Names(self._around).remove(self._name(server_id))
+        if after["state"] == "wanted":
+            self._around.tell("START_TOPIC", {"project": project, "server": server_id})
+        else:
+            self.stop(project, server_id, "ended")
+
+    def _gone(self, project: str, server_id: str) -> None:
+        """ECS's word that this server's task has ended has not come, or has come to nothing."""
+        found = self._servers.get(project, server_id)
+        server = found.value if found is not None else None
+        if server is None or server["task"] is None or server["state"] not in ALIVE:
+            return
+        with told():
+            cluster = self._around.settings["CLUSTER"]
+            tasks = self._around("ecs").describe_tasks(cluster=cluster, tasks=[server["task"]])["tasks"]
+        plain = {"taskArn": server["task"], "startedBy": started_by(server), "lastStatus": "STOPPED"}  # long ago
+        task = tasks[0] if tasks else plain
+        if task.get("lastStatus") == "STOPPED":
+            self.ended({**task, "startedBy": started_by(server)})
 
     def _after_end(self, server: Server, task: Mapping[str, Any], interrupted: bool) -> Server:
         now_s = self._clock()
@@ -148,12 +174,12 @@ class Stopper:
                 and (found.value["task"] == arn or (found.value["turn"] == ours[2] and found.value["task"] is None))
             )
             if ours is not None and not is_named and task.get("desiredStatus") != "STOPPED":
-                self._stop_task(arn, "no visit has this server")
+                self._stop_task(arn, "no document names this task")
 
     def remove_name(self, name: str) -> None:
         """A name that the janitor has found to be nobody's."""
-        visit_id, _, domain = name.partition(".")
-        if domain == self._around.settings["ROOT_DOMAIN"] and whose(f"x/{visit_id}/1") is not None:
+        server_id, _, domain = name.partition(".")
+        if domain == self._around.settings["ROOT_DOMAIN"] and whose(f"x/{server_id}/1") is not None:
             Names(self._around).remove(name)
 
     def _stop_task(self, arn: str, why: str) -> None:
@@ -164,17 +190,17 @@ class Stopper:
                 if code_of(problem) != "InvalidParameterException":  # it is gone already
                     raise
 
-    def _remove_schedule(self, visit_id: str) -> None:
+    def _remove_schedule(self, server_id: str) -> None:
         with told():
             try:
                 group = self._around.settings["SCHEDULE_GROUP"]
-                self._around("scheduler").delete_schedule(GroupName=group, Name=visit_id)
+                self._around("scheduler").delete_schedule(GroupName=group, Name=server_id)
             except ClientError as problem:
                 if code_of(problem) != "ResourceNotFoundException":
                     raise
 
-    def _name(self, visit_id: str) -> str:
-        return name_of(visit_id, self._around.settings["ROOT_DOMAIN"])
+    def _name(self, server_id: str) -> str:
+        return name_of(server_id, self._around.settings["ROOT_DOMAIN"])
 
 
 _AROUND = Surroundings()

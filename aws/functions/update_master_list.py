@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.objects import ChangedMeanwhile, Objects
+from functions.patience import tries
 from functions.surroundings import Surroundings
 
 KEY = "project_master_list.json"
@@ -18,7 +19,6 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "teamMembers": (str, list, type(None)), "steps": dict, "events": dict, "maxRuntime": (int, float),
 }  # fmt: skip
 LONGEST = 64 * 2**10
-TRIES = 8
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
@@ -43,7 +43,7 @@ def problem_of(entry: object) -> str | None:
 
 def update(objects: Objects, entry: Mapping[str, Any], now_s: float) -> None:
     """Raises RecordError, ChangedMeanwhile."""
-    for _ in range(TRIES):
+    for _ in tries():
         found = objects.get(KEY)
         listed = dict(found.value) if found is not None else {}
         there = {name: value for name, value in listed.get(entry["id"], {}).items() if name != "updated"}

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 from functions.ledger import BucketLedger, carried_out
 from functions.objects import ChangedMeanwhile, Objects
+from functions.patience import LONGEST_S, jitter, tries
 from hippogym.bookkeeping.arriving import Arrived, Newcomer
 from hippogym.bookkeeping.books import SEED, Books
 from hippogym.bookkeeping.presence import Presence
@@ -59,11 +59,12 @@ class Visits:
     """The visits of one project.
 
     document: study.json. key: the stack's. clock: seconds since 1970. pause: waits before the next try.
+    longest_s: how long is tried where others change the same.
     """
 
     def __init__(
         self, objects: Objects, document: Mapping[str, Any], key: bytes, clock: Callable[[], float] = time.time,
-        pause: Callable[[int], None] = lambda attempt: time.sleep(random.uniform(0, 0.05 * 2**attempt)),
+        pause: Callable[[int], None] = jitter, longest_s: float = LONGEST_S,
     ) -> None:  # fmt: skip
         settings = document["study"]
         pages = {name: _page(about) for name, about in document["pages"].items()}
@@ -71,10 +72,13 @@ class Visits:
         codes = study_key(key, document["id"])
         self.document, self.project = document, str(document["id"])
         self.way = build_way(settings)
-        self._key, self._objects, self._clock, self._pause = key, objects, clock, pause
+        self._key, self._objects, self._clock = key, objects, clock
+        self._pause, self._longest_s = pause, longest_s
         self._has_factors = bool(factors_of(settings, variants, 0))
         self.books = Books(self.way, settings, pages, variants, sign=lambda out, visit: make_code(codes, out, visit))
         self.books.presence = BucketPresence(self._absent)
+        self._now: BucketLedger | None = None
+        self._seen: tuple[dict[str, float], set[str], set[str]] | None = None
         self._views = Views(self.way, pages, document["instructions"])
 
     # -- the pages' side -----------------------------------------------------------------------------------------
@@ -84,6 +88,7 @@ class Visits:
         new_id, now_s = secrets.token_hex(10), self._clock()
         brought = visit_of_token(self._key, self.project, token) if token else None
         who = Newcomer(link, brought, "page", new_id, None, secrets.token_urlsafe(24), client=client)
+        self._seen = None
 
         def work(ledger: BucketLedger) -> Arrived:
             if self._has_factors and ledger.meta(SEED) is None:
@@ -174,10 +179,11 @@ class Visits:
 
     def _ledger(self, mine: str = "") -> BucketLedger:
         self.books.undone()
-        return BucketLedger(self._objects, self.project, self._clock(), mine)
+        self._now = BucketLedger(self._objects, self.project, self._clock(), mine)
+        return self._now
 
     def _do(self, work: Callable[[BucketLedger], T], mine: str = "") -> T:
-        result, _, changed = carried_out(lambda: self._ledger(mine), work, self._pause)
+        result, _, changed = carried_out(lambda: self._ledger(mine), work, tries(self._pause, self._longest_s))
         for visit in changed:
             if visit["answers"] or is_over(visit):
                 self._write_user_file(visit)
@@ -196,21 +202,28 @@ class Visits:
         """Over without being complete, or not written for so long and without a server; or never made at all."""
         if not self._has_factors:
             return ()
-        base = f"{self.project}/visits/"
+        if self._seen is None:  # once for all tries of an arrival: the log is then read a moment before it is written
+            self._seen = self._listed(now_s)
+        written, left, playing = self._seen
+        quiet = {visit for visit, written_s in written.items() if now_s - written_s > give_back_s} - playing
+        log = (self._now or self._ledger()).assignments()
+        never = {entry["visit"] for entry in log if now_s - entry["t_s"] > give_back_s} - set(written)
+        return left | quiet | never
+
+    def _listed(self, now_s: float) -> tuple[dict[str, float], set[str], set[str]]:
+        """Of all visits: when they were written, which have left, and which have a server."""
+        base, places = f"{self.project}/visits/", f"{self.project}/servers/"
         written = {
             one.key.removeprefix(base).removesuffix(".json"): one.written_s for one in self._objects.listed(base)
         }
         left = {one.key.removeprefix(f"{base}left/") for one in self._objects.listed(f"{base}left/")}
-        place = f"{self.project}/servers/"
         playing = {
-            one.key.removeprefix(place).removesuffix(".json")
-            for one in self._objects.listed(place)
+            one.key.removeprefix(folder).removesuffix(".json")
+            for folder in (places, f"{places}of/")
+            for one in self._objects.listed(folder)
             if now_s - one.written_s < 60 * self.document["maxRuntime"]
         }
-        quiet = {visit for visit, written_s in written.items() if now_s - written_s > give_back_s} - playing
-        log = BucketLedger(self._objects, self.project, now_s).assignments()
-        never = {entry["visit"] for entry in log if now_s - entry["t_s"] > give_back_s} - set(written)
-        return left | quiet | never
+        return written, left, playing
 
     def _user_file(self, visit: Visit) -> str:
         user = visit["user"]

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from starlette.routing import BaseRoute
+
 from hippogym import __version__
 from hippogym.assembly.study_desk import StudyDesk
+from hippogym.assembly.ticket_window import TicketWindow
 from hippogym.config import Environment, Study
 from hippogym.data.deletion import delete_trials
 from hippogym.data.upload_status import status
@@ -37,7 +40,7 @@ async def serve(
     sock: socket.socket,
     study: Study,
     sessions: Sessions,
-    desk: StudyDesk | None,
+    desk: StudyDesk | TicketWindow | None,
     uploader: Uploader | None,
     certificates: Certificates | None,
     *,
@@ -49,25 +52,64 @@ async def serve(
 
     token: what opens the researcher's dashboard.
     """
+    window = desk if isinstance(desk, TicketWindow) else None
     records = Path(sessions.spec["records"])
-    if desk is not None:
+    if isinstance(desk, StudyDesk):
         desk.desk.on_leaving = sessions.end_visit
         desk.desk.on_deletion = deletion(records, study.project.id, uploaded=uploader is not None)
         await desk.desk.open()
 
     async def on_stopped(after_s: float) -> None:
-        if desk is not None:
+        if isinstance(desk, StudyDesk):
             await asyncio.to_thread(desk.thread.close)
-        if uploader is not None:
-            await asyncio.to_thread(uploader.drain, max(0.0, study.trial.uploadDeadline - after_s))
+        left_s = max(0.0, study.trial.uploadDeadline - after_s)
+        async with asyncio.TaskGroup() as tasks:
+            if window is not None:
+                tasks.create_task(window.close(left_s))
+            if uploader is not None:
+                tasks.create_task(asyncio.to_thread(uploader.drain, left_s))
 
     def ready(port: int) -> None:
         scheme = "http" if certificates is None else "https"
         url = f"{scheme}://{_for_people(address)}:{port}/"
-        sys.stdout.write(f"Play at {url}   (Ctrl-C stops)\nWatch at {dashboard_link(url, token)}\n")
+        how = "with a ticket" if window is not None else "Ctrl-C stops"
+        watch = "" if window is not None else f"Watch at {dashboard_link(url, token)}\n"
+        sys.stdout.write(f"Play at {url}   ({how})\n{watch}")
         sys.stdout.flush()
 
-    project, trial = study.project, study.trial
+    observatory = Observatory(sessions)
+    if isinstance(desk, TicketWindow):
+        routes, origins = desk.routes(), {*study.project.origins, *desk.origins}
+    else:
+        routes = routes_of(study, sessions, desk, observatory, records, token, dev=dev, uploads=uploader is not None)
+        origins = set(study.project.origins)
+    ui = frozenset(name for name, shown in study.trial.ui.items() if shown)
+    server = Server(
+        sessions=sessions,
+        welcome=Welcome(_wire(study), ui, frozenset(origins), dev, most_sockets=4 * sessions.most + 64),
+        routes=routes,
+        certificates=certificates,
+        ready=ready,
+        on_stopped=on_stopped,
+        until_s=window.until_s if window is not None else None,
+    )
+    async with observatory:
+        await server.run(sock)
+
+
+def routes_of(
+    study: Study,
+    sessions: Sessions,
+    desk: StudyDesk | None,
+    observatory: Observatory,
+    records: Path,
+    token: str,
+    *,
+    dev: bool,
+    uploads: bool,
+) -> list[BaseRoute]:
+    """The pages of the participants, where the study has steps, and those of the researcher."""
+    project = study.project
     pages = PageSettings(
         project.id,
         project.name or project.id,
@@ -77,27 +119,16 @@ async def serve(
         scripts=project.scripts,
     )
     of_study = desk.routes(pages, lambda: sessions.has_place) if desk is not None else []
-    observatory = Observatory(sessions)
     of_researcher = dashboard_routes(
         observatory,
         desk.desk.overview if desk is not None else None,
         token,
         pages,
         records,
-        status if uploader is not None else None,
+        status if uploads else None,
         sessions.most,
     )
-    ui = frozenset(name for name, shown in trial.ui.items() if shown)
-    server = Server(
-        sessions=sessions,
-        welcome=Welcome(_wire(study), ui, frozenset(project.origins), dev, most_sockets=4 * sessions.most + 64),
-        routes=[*of_study, *of_researcher, *page_routes(pages)],
-        certificates=certificates,
-        ready=ready,
-        on_stopped=on_stopped,
-    )
-    async with observatory:
-        await server.run(sock)
+    return [*of_study, *of_researcher, *page_routes(pages)]
 
 
 def deletion(records: Path, project: str, *, uploaded: bool) -> Callable[[str | None, list[str]], Awaitable[None]]:

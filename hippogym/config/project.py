@@ -64,6 +64,12 @@ class AwsSetup(Section):
         meaning="Whole GB of each container: 2–8 with 1 vCPU, 4–16 with 2, 8–30 with 4. How much depends on the "
         "agent and on what is recorded per tick.",
     )  # fmt: skip
+    participantsPerTask: int = whole(
+        1, 1, 100, example="participantsPerTask: 4",
+        meaning="Participants who share a container, and with it its vCPUs and its memory; at most "
+        "`trial.maxParticipants`. 1 gives each their own, and existing front ends need 1. Who comes after the first "
+        "quarter of maxRuntime gets another container, and an interruption moves all who are on one.",
+    )  # fmt: skip
 
 
 class Events(Section):

@@ -46,6 +46,13 @@ def _memory(project: Project, trial: Trial) -> Iterator[Problem]:
             yield Problem(("project", "awsSetup", "memory"), words)
 
 
+def _who_share_fit(project: Project, trial: Trial) -> Iterator[Problem]:
+    if project.awsSetup is not None and project.awsSetup.participantsPerTask > trial.maxParticipants:
+        each, most = held(project.awsSetup, "participantsPerTask"), named(trial, "maxParticipants")
+        words = f"found {each}, but a server takes no more than trial.{most}"
+        yield Problem(("project", "awsSetup", "participantsPerTask"), words)
+
+
 def _aws_is_described(project: Project, trial: Trial) -> Iterator[Problem]:
     if project.useAWS and project.awsSetup is None:
         yield Problem(("project", "useAWS"), "found True, expected a section awsSetup beside it (or False)")
@@ -122,6 +129,7 @@ _STEPS = ("project.steps", "project.conditions")
 RULES = (
     Rule(_FRAME_RATES, "problem", _of_trial(trial_rules.frame_rates)),
     Rule(("project.awsSetup.cpu", "project.awsSetup.memory"), "problem", _memory),
+    Rule(("project.awsSetup.participantsPerTask", "trial.maxParticipants"), "problem", _who_share_fit),
     Rule(("project.useAWS", "project.awsSetup"), "problem", _aws_is_described),
     Rule(("project.useAWS", "project.awsSetup.bucket"), "problem", _aws_needs("bucket")),
     Rule(("project.useAWS", "project.awsSetup.region"), "problem", _aws_needs("region")),

@@ -17,6 +17,8 @@ MAX_HELD = 16
 MAX_VALUES = 2000
 MAX_DIGITS = 300
 MAX_INTEGER = 2**53
+LONGEST_TEXT = 256
+LONGEST_VISIT = 16_384  # it may be a ticket, which says all that a server has to know (core/study/tickets.py)
 
 Common = tuple[Mapping[str, Any], int | None, float | None]  # what every Message begins with
 
@@ -166,7 +168,11 @@ class _Reader:
         self._count("frameCount")
         if "userId" in self.fields:
             return Hello(
-                *common, self._user_id(), self._text_or_none("projectId"), self._right("token"), self._right("visit")
+                *common,
+                self._user_id(),
+                self._text_or_none("projectId"),
+                self._right("token"),
+                self._right("visit", LONGEST_VISIT),
             )
         if "command" in self.fields:
             return self._command(common)
@@ -227,9 +233,9 @@ class _Reader:
             Malformed("bad_value", "userId", "at most 64 letters, digits, . _ @ -", f"{len(value)} characters")
         )
 
-    def _right(self, field: str) -> str | None:
+    def _right(self, field: str, longest: int = LONGEST_TEXT) -> str | None:
         """A secret; v1 has none."""
-        return (self._text_or_none(field) or None) if self.v2 else None
+        return (self._text_or_none(field, longest) or None) if self.v2 else None
 
     def _names(self, field: str) -> tuple[str, ...]:
         names = self.fields.get(field)
@@ -241,20 +247,20 @@ class _Reader:
             raise _Refused(Malformed("bad_value", field, f"at most {MAX_HELD} short names", "more"))
         return tuple(dict.fromkeys(names))
 
-    def _text(self, field: str) -> str:
+    def _text(self, field: str, longest: int = LONGEST_TEXT) -> str:
         value = self.fields[field]
         if not isinstance(value, str):
             raise self._wrong(field, "a string")
-        if len(value) > 256:
-            raise _Refused(Malformed("bad_value", field, "at most 256 characters", f"{len(value)} characters"))
+        if len(value) > longest:
+            raise _Refused(Malformed("bad_value", field, f"at most {longest} characters", f"{len(value)} characters"))
         return value
 
-    def _text_or_none(self, field: str) -> str | None:
+    def _text_or_none(self, field: str, longest: int = LONGEST_TEXT) -> str | None:
         if self.fields.get(field) is None:
             return None
         if not self.v2 and not isinstance(self.fields[field], str):
             return None
-        return self._text(field)
+        return self._text(field, longest)
 
     def _whole(self, field: str) -> int:
         value = self.fields[field]

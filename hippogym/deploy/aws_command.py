@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from hippogym.deploy.aws import Aws
 from hippogym.deploy.functions_zip import program
+from hippogym.deploy.page_upload import PageBucket
 from hippogym.deploy.plan import as_text
 from hippogym.deploy.problems import DeployError
 from hippogym.deploy.progress import Shown
@@ -63,6 +65,7 @@ def _setup(arguments: argparse.Namespace, stack: Stack, shown: Shown) -> int:
         raise DeployError(f"{TEMPLATE} cannot be read: {problem.strerror}; it comes with HIPPO Gym.") from problem
     wanted = Wanted(stack.name, template, program(ROOT), parameters)
     plan = stack.plan(wanted)
+    plan = replace(plan, items=(*plan.items, _page(stack).item()))
     sys.stdout.write(as_text(plan))
     sys.stdout.flush()
     if arguments.dry_run or not plan.changes:
@@ -70,7 +73,10 @@ def _setup(arguments: argparse.Namespace, stack: Stack, shown: Shown) -> int:
     _ask(arguments, "Do it? [y/n] ")
     for item in plan.changes:
         shown.say(f"{item.what}: {item.change}")
-        stack.carry_out(item, wanted, lambda line: shown.say(f"  {line}"))
+        if item.key == "page":
+            shown.say(f"  version {_page(stack).upload()}")
+        else:
+            stack.carry_out(item, wanted, lambda line: shown.say(f"  {line}"))
     _say_outputs(stack)
     return 0
 
@@ -84,10 +90,21 @@ def _status(arguments: argparse.Namespace, stack: Stack) -> int:
     elif now is None:
         sys.stdout.write(f"There is no stack {stack.name} in {arguments.region}: hippogym aws setup makes it.\n")
     else:
-        sys.stdout.write(f"The stack {stack.name} is {now['StackStatus']}.\n")
+        sys.stdout.write(f"The stack {stack.name} is {now['StackStatus']}.\n{_of_page(stack)}\n")
         _say_outputs(stack)
     usable = now is not None and str(now["StackStatus"]).endswith("_COMPLETE") and "DELETE" not in now["StackStatus"]
     return 0 if usable else 1
+
+
+def _page(stack: Stack) -> PageBucket:
+    return PageBucket(stack.aws, stack.outputs())
+
+
+def _of_page(stack: Stack) -> str:
+    if not stack.outputs().get("PageBucket"):
+        return "There is no participants' page yet."
+    item = _page(stack).item()
+    return f"The participants' page: {item.now}{'; hippogym aws setup makes it this one' if item.change else ''}."
 
 
 def _destroy(arguments: argparse.Namespace, stack: Stack, shown: Shown) -> int:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpu", type=int, choices=list(MEMORY_GB), help="vCPUs (awsSetup.cpu)")
     parser.add_argument("--memory", type=_count, help="GB (awsSetup.memory)")
     parser.add_argument("--region", help="where (awsSetup.region)")
-    parser.add_argument("--per-task", type=_count, default=1, metavar="N", help="participants who share a server (1)")
+    parser.add_argument("--per-task", type=_count, metavar="N", help="who share a server (participantsPerTask)")
     parser.add_argument("--frame-kb", type=_minutes, default=FRAME_KB, help=f"size of a picture ({FRAME_KB:g})")
     parser.add_argument("--json", action="store_true", help="for programs")
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_runtime=study.project.maxRuntime,
         vcpus=arguments.cpu or setup.cpu,
         memory_gb=arguments.memory or _memory(arguments.cpu, setup),
-        per_task=arguments.per_task,
+        per_task=arguments.per_task or setup.participantsPerTask,
     )
     least, most = MEMORY_GB[int(plan.vcpus)]
     if not least <= plan.memory_gb <= most:

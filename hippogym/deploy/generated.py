@@ -18,7 +18,12 @@ from hippogym.deploy.problems import DeployError
 TRIAL, PROJECT = ".trialConfig.yml", ".projectConfig.yml"
 
 FOR_PEOPLE = ("researcher", "teamMembers", "live", "maxRuntime", "events")
-OF_THE_CONTAINER = ("cpu", "memory", "rootDomain")  # of awsSetup: about the container, not for it
+OF_THE_CONTAINER = (
+    "cpu",
+    "memory",
+    "rootDomain",
+    "participantsPerTask",
+)  # of awsSetup: about the container, not for it
 MADE = "# Made from config.yml by updateProject.py; what is changed here is lost.\n"
 
 

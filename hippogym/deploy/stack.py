@@ -41,6 +41,11 @@ class Stack:
 
     # -- what is -------------------------------------------------------------------------------------------------
 
+    @property
+    def aws(self) -> Aws:
+        """Where it is."""
+        return self._aws
+
     def account(self) -> str:
         """Its number. Raises DeployError."""
         with told("AWS"):

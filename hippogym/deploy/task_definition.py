@@ -32,6 +32,7 @@ def task_definition(study: Study, facts: StackFacts, image: str, architecture: s
         "STUDY_BUCKET": setup.bucket or "",
         "SSL_BUCKET": project.ssl.sslBucket or "",
         "AWS_REGION": setup.region or "",
+        "PAGE_ORIGIN": (facts.outputs.get("PageUrl") or "").rstrip("/"),
     }
     container = {
         "name": CONTAINER,
@@ -68,29 +69,35 @@ def task_definition(study: Study, facts: StackFacts, image: str, architecture: s
 
 
 def task_policy(study: Study, facts: StackFacts, bucket: str) -> dict[str, Any]:
-    """What the container may do: keep this project's records and answers, and read the certificate."""
+    """What the container may do: keep this project's records, say how games go, and read the certificate."""
     project, ssl = study.project.id, study.project.ssl
     ours = f"arn:{facts.partition}:s3:::{bucket}"
-    prefixes = [f"{project}/Trials/", f"{project}/users/"]
+    records = f"{project}/Trials/"
     statements: list[dict[str, Any]] = [
         {
             "Sid": "KeepRecords",
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
-            "Resource": [f"{ours}/{prefix}*" for prefix in prefixes],
+            "Resource": f"{ours}/{records}*",
+        },
+        {
+            "Sid": "SayHowGamesGo",
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": f"{ours}/{project}/receipts/*",
         },
         {
             "Sid": "RemoveParts",  # of an episode under way, when the whole of it has been verified
             "Effect": "Allow",
             "Action": "s3:DeleteObject",
-            "Resource": f"{ours}/{project}/Trials/*",
+            "Resource": f"{ours}/{records}*",
         },
         {
             "Sid": "SeeWhatIsThere",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": ours,
-            "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+            "Condition": {"StringLike": {"s3:prefix": f"{records}*"}},
         },
     ]
     if ssl.sslBucket and ssl.fullchain and ssl.privkey:

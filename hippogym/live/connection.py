@@ -20,7 +20,7 @@ PING_EVERY_S = 2.0
 FIRST_PINGS_S = 0.25
 FIRST_PINGS = 6
 UNKNOWN_TO_V1 = frozenset(
-    {"keys", "actions", "stepMode", "frameRate", "status", "notice", "ping", "error", "welcome", "queue"}
+    {"keys", "actions", "stepMode", "frameRate", "status", "notice", "ping", "error", "welcome", "queue", "receipt"}
 )
 
 OnSent = Callable[[int, int], None]

@@ -9,7 +9,6 @@ from hippogym.core.messages import Hello, Malformed
 from hippogym.live.admission import Admission
 from hippogym.live.connection import Connection
 from hippogym.live.line import LineFull, Place
-from hippogym.live.reports import DESK_WITHIN_S
 from hippogym.live.session import Session
 from hippogym.live.sessions import Full, Sessions, Stopping
 
@@ -19,6 +18,7 @@ LONGEST_WAIT_S = 6 * 3600.0
 FULL = "All places are taken at the moment, and many people wait. Please try again in a few minutes."
 WAIT = "All places are taken at the moment. The game begins by itself when it is your turn. Your place in the line: {}."
 STOPPING = "The server is stopping. Please try again later."
+ASKED_WITHIN_S = 30.0  # a desk may look into a bucket
 TROUBLE = "Your visit cannot be looked up at the moment. Please try again in a minute."
 NO_GAME = "The study does not expect you in the game now. Please go on with the study's page."
 
@@ -85,7 +85,7 @@ class Door:
     async def _ask_desk(self, hello: Hello) -> Admission | None:
         desk = self._sessions.desk
         assert desk is not None
-        async with asyncio.timeout(DESK_WITHIN_S):
+        async with asyncio.timeout(ASKED_WITHIN_S):
             if self._connection.v2:
                 return await desk.admit(hello.visit) if hello.visit is not None else None
             return await desk.admit_user(hello.user_id) if hello.user_id is not None else None
@@ -176,6 +176,7 @@ class Door:
             "connection": self._connection.number,
         }
         self._connection.outbox.put_message({"welcome": welcome})
+        session.remind()
 
     def _turn_away(self, code: str, close_code: int, text: str) -> None:
         logger.info("a participant was turned away: %s", code)

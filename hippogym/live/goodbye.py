@@ -14,29 +14,33 @@ TEXTS = {
     "stopped": "Thank you!",
     "ended": "The researcher has ended the game. What you did has been kept.",
     "withdrew": "You have left the study.",
+    "time": "The time for this game is over. What you did has been kept.",
     "failed": FAILED,
     "server": "The server is stopping. What you did has been kept.",
     "abandoned": "You were away for too long; the game has been closed.",
 }
 CLOSE_CODES = {"failed": 4500, "server": 1012}
-FINAL = ("finished", "stopped", "ended", "withdrew")  # who has been told one of these must not begin again
+FINAL = ("finished", "stopped", "ended", "withdrew", "time")  # who has been told one of these must not begin again
 
 
 @dataclass(frozen=True)
 class Goodbye:
-    """reason: as in the protocol's ``done``; text: a sentence."""
+    """reason: as in the protocol's ``done``; text: a sentence. receipt: what the page is to hand on to the study."""
 
     reason: str
     text: str
+    receipt: str | None = None
 
     @classmethod
-    def because(cls, reason: str, text: str | None = None) -> "Goodbye":
+    def because(cls, reason: str, text: str | None = None, receipt: str | None = None) -> "Goodbye":
         """With the sentence that goes with the reason, if there is no better one."""
-        return cls(reason, text or TEXTS.get(reason, FAILED))
+        return cls(reason, text or TEXTS.get(reason, FAILED), receipt)
 
     def say(self, connection: Connection) -> None:
         """Tell it, and close."""
         try:
+            if self.receipt is not None:
+                connection.outbox.put_message({"receipt": self.receipt})
             connection.outbox.put_message({"done": {"reason": self.reason, "text": self.text}})
         except Overfull:
             logger.info("the last message did not fit any more")

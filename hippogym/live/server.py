@@ -92,6 +92,7 @@ class Server:
     """Everything that listens. ``ready`` is called with the port once participants may come.
 
     on_stopped: awaited after the last record has been closed, with the seconds that stopping has taken so far.
+    until_s: when it stops by itself, in seconds since 1970, as the time for its games is over; None: never.
     """
 
     sessions: Sessions
@@ -100,6 +101,7 @@ class Server:
     certificates: Certificates | None
     ready: Callable[[int], None]
     on_stopped: Callable[[float], Awaitable[None]] | None = None
+    until_s: float | None = None
 
     async def run(self, sock: socket.socket) -> None:
         """Serve until SIGINT or SIGTERM, then stop in order. A second SIGINT ends the process at once; a second
@@ -119,16 +121,28 @@ class Server:
                 tasks.create_task(self._fetch_certificates(stop, look, context))
                 await web.listening.wait()
                 self.ready(sock.getsockname()[1])
-                await stop.wait()
+                reason = await self._why_to_stop(stop)
                 look.set()
                 stopping_since_s = time.monotonic()
                 logger.info("stopping: %d participants are here", self.sessions.count)
-                killed = await self.sessions.stop(STOP_WITHIN_S)
+                killed = await self.sessions.stop(STOP_WITHIN_S, reason)
                 if killed:
                     logger.error("%d trials did not end in time; their records are repaired at the next start", killed)
                 web.should_exit = True
             if self.on_stopped is not None:
                 await self.on_stopped(time.monotonic() - stopping_since_s)
+
+    async def _why_to_stop(self, stop: asyncio.Event) -> str:
+        """Waits for it: ``server``, as it was told to, or ``time``."""
+        left_s = None if self.until_s is None else self.until_s - time.time()
+        try:
+            async with asyncio.timeout(left_s):
+                await stop.wait()
+        except TimeoutError:
+            logger.info("the time for this server's games is over")
+            stop.set()
+            return "time"
+        return "server"
 
     def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
         endpoint = Endpoint(self.sessions, self.welcome)

@@ -70,7 +70,7 @@ class Session(Bridge):
         self.on_hold = False
         self.goodbye: Goodbye | None = None
         self.over = asyncio.Event()
-        self._reports = Reports(desk, self.about["visit"], self.trial)
+        self._reports = Reports(desk, self.about["visit"], self.trial, lambda text: self._tell({"receipt": text}))
         self._limits = limits
         self._on_end = on_end
         self._on_left = on_left
@@ -156,6 +156,11 @@ class Session(Bridge):
             if not self._ready:  # it is still making its environment: nothing has been shown, nothing is to be kept
                 self.kill(reason)
 
+    def remind(self) -> None:
+        """Give somebody who has come back what they are to hand on to the study: they may have missed it."""
+        for receipt in self._reports.receipts.values():
+            self._tell({"receipt": receipt})
+
     async def _say_goodbye(self) -> None:
         """Log how it went, in a line; tell the desk, and then the participant, in a sentence."""
         ended = self._ended or {"reason": self._end_reason or "failed"}
@@ -170,7 +175,7 @@ class Session(Bridge):
         )
         self.frames.end()
         await self._reports.over(self.standing.result(reason, ended))
-        self.goodbye = Goodbye.because(reason, ended.get("text"))
+        self.goodbye = Goodbye.because(reason, ended.get("text"), self._reports.receipts.get("over"))
         if self._connection is not None:
             self.goodbye.say(self._connection)
         self._on_left()

@@ -139,13 +139,13 @@ class Sessions:
 
     # -- leaving -------------------------------------------------------------------------------------------------
 
-    async def stop(self, wait_s: float) -> int:
+    async def stop(self, wait_s: float, reason: str = "server") -> int:
         """Let nobody in, ask every trial to end, wait. Returns how many had to be killed."""
         self.stopping = True
         self.line.close()
         sessions = list(self._by_token.values())
         for session in sessions:
-            session.end("server")
+            session.end(reason)
         try:
             async with asyncio.timeout(wait_s):
                 for session in sessions:

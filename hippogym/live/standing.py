@@ -4,7 +4,7 @@ import math
 import time
 from typing import Any
 
-AS_IF = {"ended": "stopped"}  # whose game the researcher has ended goes on with the study, as who has pressed Stop
+AS_IF = {"ended": "stopped", "time": "stopped"}  # they go on with the study, as who has pressed Stop
 
 
 class Standing:

@@ -33,6 +33,7 @@ def trial_spec(
     header = {**shared["header"], **{name: settings[key] for name, key in IN_HEADER.items()}, **about}
     if own.get("preview"):
         header["preview"] = True
+    header |= own.get("header", {})
     episodes_done = int(own.get("episodes_done") or 0)
     if episodes_done:  # an earlier trial's: this one's files begin with a later number
         header["episodes_before"] = episodes_done

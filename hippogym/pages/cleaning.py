@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import nh3
 
+from hippogym.core.study.next_page import FILES
 from hippogym.core.study.page_reader import MARKS
-
-FILES = "/study/files/"
 
 _TAGS = frozenset(nh3.ALLOWED_TAGS) | frozenset(
     "audio big button datalist fieldset font input label legend link main meter optgroup option output picture "

@@ -17,17 +17,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from hippogym.core.study.page_kinds import PAGE_KINDS
 from hippogym.pages.policy import content_policy
 
 STATIC = Path(__file__).parent / "static"
 
 # Only these are served. `package.json` beside the modules tells node what they are, and is nobody else's business.
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+TYPES = PAGE_KINDS
 
 
 @dataclass(frozen=True)

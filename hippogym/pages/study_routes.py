@@ -2,7 +2,6 @@
 not on the disk. GET shows, POST advances, and both can be repeated without harm (docs/protocol.md)."""
 
 import hashlib
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -13,13 +12,11 @@ from starlette.routing import BaseRoute, Route
 from hippogym.core.study.forms import Problem
 from hippogym.core.study.recruiting import is_preview
 from hippogym.core.study.refusal import Refusal, unknown
+from hippogym.core.study.said import about_answer, facts_of
 from hippogym.pages.asking import LARGEST_ANSWER, Json, Reception, token_of, trouble
 from hippogym.pages.routes import PageSettings, strict_headers
 from hippogym.pages.step_files import Asset
 
-MOST_FACTS = 24
-LONGEST_FACT = 300
-MOST_MS = 1e11
 METHODS = ["POST", "OPTIONS"]
 INCOMPLETE = "Some answers are missing."
 NOT_LIVE = "This study is not open at the moment."
@@ -114,13 +111,7 @@ class StudyPages:
         stamp, answers = body.get("stamp"), body.get("answers", {})
         if not isinstance(answers, dict) or not isinstance(stamp, str | None):
             raise Refusal("bad_value", "Expected a stamp, and answers as an object.", 400)
-        focus_ms = _milliseconds(body.get("focusMs"))
-        facts = {
-            "shown_ms": _milliseconds(body.get("shownMs")),
-            "focus_s": None if focus_ms is None else focus_ms / 1000,
-            "client": facts_of(body.get("client")),
-        }
-        answered = await self._desk.answer(token, stamp, answers, facts, size)
+        answered = await self._desk.answer(token, stamp, answers, about_answer(body), size)
         if answered.problems:
             problems = [{"name": problem.name, "text": problem.text} for problem in answered.problems]
             return trouble("incomplete", INCOMPLETE, 422, problems=problems)
@@ -132,29 +123,11 @@ class StudyPages:
         return Json({"view": await self._desk.withdraw(token, body.get("delete") is True)})
 
 
-def facts_of(given: object) -> dict[str, Any]:
-    """What a browser says of itself, as far as it is kept: a few plain values."""
-    if not isinstance(given, dict):
-        return {}
-    plain = [(key, value) for key, value in given.items() if isinstance(value, str | bool | int | float)]
-    return {
-        key[:LONGEST_FACT]: value[:LONGEST_FACT] if isinstance(value, str) else value
-        for key, value in plain[:MOST_FACTS]
-        if not (isinstance(value, int | float) and abs(value) > MOST_MS)
-    }
-
-
 def _needed(request: Request) -> str:
     token = token_of(request)
     if token is None:
         raise unknown()
     return token
-
-
-def _milliseconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value if 0 <= value <= MOST_MS else None
 
 
 def _files(assets: Mapping[str, Asset], settings: PageSettings) -> Callable[[Request], Awaitable[Response]]:

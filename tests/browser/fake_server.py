@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -317,12 +318,14 @@ def frame(trial: Trial, image: bytes, size: tuple[int, int], flags: int = 0) -> 
 
 
 @contextmanager
-def running(study: Study | None = None) -> Iterator[FakeServer]:
-    """The fake on a free port of this machine, stopped in the end."""
-    fake = FakeServer(study or Study())
+def running(
+    study: Study | None = None, *, fake: FakeServer | None = None, tls: Path | None = None
+) -> Iterator[FakeServer]:
+    """The fake on a free port of this machine, stopped in the end. tls: a file with a chain and its key."""
+    fake = fake or FakeServer(study or Study())
     config = uvicorn.Config(
         fake.app, host="127.0.0.1", port=0, log_level="critical", ws="websockets-sansio", lifespan="off",
-        timeout_graceful_shutdown=1, ws_ping_interval=None,
+        timeout_graceful_shutdown=1, ws_ping_interval=None, ssl_certfile=tls, ssl_keyfile=tls,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -1,32 +1,27 @@
 """A stack's parts under moto, with the functions called as AWS would call them; topics and the clock are the test's."""
 
 import base64
+import functools
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import boto3
+from functions.janitor import Janitor
+from functions.ledger import BucketLedger
+from functions.names import Names
+from functions.next_step import Service
+from functions.objects import ChangedMeanwhile, Objects
+from functions.placing import Placing
+from functions.servers import Servers
+from functions.start_server import Starter
+from functions.stop_server import Stopper
+from functions.surroundings import Surroundings
+from functions.visits import Visits
 from moto import mock_aws
 from moto.moto_api import state_manager
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "aws"))
-
-from functions.janitor import Janitor  # noqa: E402
-from functions.ledger import BucketLedger  # noqa: E402
-from functions.names import Names  # noqa: E402
-from functions.next_step import Service  # noqa: E402
-from functions.objects import ChangedMeanwhile, Objects  # noqa: E402
-from functions.placing import Placing  # noqa: E402
-from functions.servers import Servers  # noqa: E402
-from functions.start_server import Starter  # noqa: E402
-from functions.stop_server import Stopper  # noqa: E402
-from functions.surroundings import Surroundings  # noqa: E402
-from functions.visits import Visits  # noqa: E402
 
 __all__ = [
     "BUCKET", "DOMAIN", "KEY", "REGION", "BucketLedger", "ChangedMeanwhile", "Cloud", "Names", "Objects", "Servers",
@@ -35,6 +30,13 @@ __all__ = [
 
 REGION, BUCKET, DOMAIN = "us-west-2", "studies-of-a-lab", "lab.example.org"
 KEY = bytes(range(32))
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """Made once: moto takes what it sends, whichever account is there. Its credentials are nobody's."""
+    session = boto3.Session("testing", "testing", region_name=REGION)
+    return session.client(service)
 
 
 def study_document(**changes: Any) -> dict[str, Any]:
@@ -70,16 +72,14 @@ class Cloud:
     settings: dict[str, str]
     now_s: float = 1_800_000_000.0
     well: bool = True
+    patience_s: float = 0.05
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    clients: dict[str, Any] = field(default_factory=dict)
 
     def clock(self) -> float:
         return self.now_s
 
     def client(self, service: str) -> Any:
-        if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=REGION)
-        return self.clients[service]
+        return client(service)
 
     @property
     def around(self) -> Surroundings:
@@ -107,7 +107,7 @@ class Cloud:
             "body": json.dumps(body) if body is not None else "",
         }  # fmt: skip
         is_well = lambda ip, name: self.well  # noqa: E731
-        service = Service(self.around, Visits, clock=self.clock, pause=lambda attempt: None)
+        service = Service(self.around, Visits, clock=self.clock, longest_s=self.patience_s)
         plain = Placing.__init__.__defaults__
         Placing.__init__.__defaults__ = (plain[0], is_well)  # type: ignore[misc]
         try:

@@ -1,9 +1,12 @@
 """What the tests of deploying share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds of images in every region, of which we need none
 
 from hippogym.deploy.registry import Registry
 from tests.deploy.lab import Lab, make_study, push_to_moto

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from functions.objects import Objects
+from functions.update_master_list import problem_of, update
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.core.models import botocore_stubber
@@ -28,11 +29,6 @@ from hippogym.deploy.aws import Aws
 from hippogym.deploy.command import add_arguments, run
 from hippogym.deploy.docker import Docker
 from updateProject import ROOT, pages_of
-
-sys.path.append(str(ROOT / "aws"))
-
-from functions.objects import Objects
-from functions.update_master_list import problem_of, update
 
 REGION, ACCOUNT, DOMAIN = "us-west-2", "123456789012", "lab.example.org"
 BUCKET, SSL_BUCKET, STACK = "lab-studies", "lab-certificates", "hippogym"

@@ -151,7 +151,7 @@ def test_at_max_runtime_the_server_stops_and_the_participant_moves_on(lab):
         {"receipts": [sign(key, "receipt", {"kind": "began", "visit": visit, "trial": "t"})]},
     )
     lab.now_s += 31 * 60
-    lab.told.append(("STOP_TOPIC", {"project": "pilot", "visit": visit, "why": "maxRuntime"}))
+    lab.told.append(("STOP_TOPIC", {"project": "pilot", "server": visit, "why": "maxRuntime"}))
     lab.deliver()
     assert lab.tasks() == [] and lab.names() == {}
     status, body = lab.ask("GET", "/study/now", token)
@@ -161,7 +161,7 @@ def test_at_max_runtime_the_server_stops_and_the_participant_moves_on(lab):
 
 def test_a_word_that_time_is_up_is_not_believed_before_it_is(lab):
     _, visit = playing(lab)
-    lab.told.append(("STOP_TOPIC", {"project": "pilot", "visit": visit, "why": "maxRuntime"}))
+    lab.told.append(("STOP_TOPIC", {"project": "pilot", "server": visit, "why": "maxRuntime"}))
     lab.deliver()
     assert len(lab.tasks()) == 1
 

@@ -4,6 +4,7 @@ moto evaluates actions and resources, not conditions; those are looked at as the
 """
 
 import ast
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,8 +21,6 @@ from hippogym.deploy.functions_zip import program
 from hippogym.deploy.stack import Stack, Wanted
 from tests.deploy.pretend import MADE
 
-pytestmark = pytest.mark.long  # a minute and a half: every request is held against the policies
-
 REGION, ACCOUNT, DOMAIN = "us-west-2", "123456789012", "lab.example.org"
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 ROLES = ("next", "start", "stop", "list", "janitor")
@@ -31,6 +30,7 @@ class Lab:
     """A stack; ``as_role`` gives clients that may do what a role may."""
 
     def __init__(self) -> None:
+        self._sessions: dict[str, Callable[[str], Any]] = {}
         self.zone = boto3.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="1")["HostedZone"]["Id"]
         stack = Stack(Aws(REGION), "hippogym", lambda seconds: None)
         parameters = {"RootDomain": DOMAIN, "HostedZoneId": stack.zone(DOMAIN), "BudgetEmail": "a@example.org"}
@@ -53,13 +53,18 @@ class Lab:
         s3.put_object(Bucket=self.ssl_bucket, Key="SSL/privkey.pem", Body=b"secret")
 
     def as_role(self, kind: str) -> Callable[[str], Any]:
+        if kind not in self._sessions:
+            self._sessions[kind] = self._taken(kind)
+        return self._sessions[kind]
+
+    def _taken(self, kind: str) -> Callable[[str], Any]:
         taken = boto3.client("sts", region_name=REGION).assume_role(
             RoleArn=f"arn:aws:iam::{ACCOUNT}:role/hippogym-hippogym-{kind}", RoleSessionName=kind
         )["Credentials"]
         session = boto3.Session(
             taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"], region_name=REGION
         )
-        return session.client
+        return functools.cache(session.client)
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -57,7 +57,7 @@ def test_the_container_gets_what_it_needs_to_know_and_may_do_no_more_than_that(l
     environment = {one["name"]: one["value"] for one in container["environment"]}
     assert environment == {
         "PROJECT_ID": "pilot", "ADDRESS": "0.0.0.0", "PORT": "5000", "STUDY_BUCKET": BUCKET, "SSL_BUCKET": SSL_BUCKET,
-        "AWS_REGION": REGION,
+        "AWS_REGION": REGION, "PAGE_ORIGIN": "",
     }  # fmt: skip
     assert (task["cpu"], task["memory"], container["stopTimeout"]) == ("2048", "4096", 120)
     assert task["runtimePlatform"]["cpuArchitecture"] == "X86_64"

@@ -107,3 +107,19 @@ test('a refusal is spoken of only where the participant can do something about i
   assert.ok(refusalText({ code: 'not_allowed' }));
   assert.equal(refusalText({ code: 'bad_type' }), '');
 });
+
+test('who waits for a computer is told for how long, and that nothing is to be done', () => {
+  const waiting = (name, waitedS) => scene(name, { inStudy: true, waitedS });
+  assert.match(waiting('placing', 20).text, /one or two minutes/);
+  assert.match(waiting('placing', 20).wait, /20 s/);
+  assert.match(waiting('placing', 200).text, /longer than usual/);
+  assert.match(waiting('moving', 65.7).wait, /1 min 5 s/);
+  assert.match(waiting('moving', 5).text, /kept/);
+  for (const name of ['placing', 'moving']) assert.ok(waiting(name, 5).busy && waiting(name, 5).label && !waiting(name, 5).button);
+});
+
+test('a place that is there, but out of reach, is said to be so', () => {
+  const never = (more) => describe({ phase: { name: 'lost', welcomed: false }, inStudy: true, ...more });
+  assert.match(never({ hasPlace: true }).text, /networks/);
+  assert.equal(never({ hasPlace: false }).title, describe({ phase: { name: 'lost', welcomed: false } }).title);
+});

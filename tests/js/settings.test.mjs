@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readSettings } from '../../hippogym/pages/static/js/settings.js';
+import { allowedPlace, readSettings } from '../../hippogym/pages/static/js/settings.js';
 
 const STUDY = { projectId: 'pacman', projectName: 'Pac-Man', origins: ['https://lab.example', 'http://old.example:8080'], dev: false };
 const PAGE = 'https://study.example:5000/';
@@ -20,6 +20,9 @@ test('without parameters the page talks to where it came from', () => {
     link: {},
     scripts: false,
     projectName: 'Pac-Man',
+    api: null,
+    rootDomain: null,
+    dev: false,
     problems: [],
   });
   assert.equal(read(null, { page: 'http://127.0.0.1:5000/' }).serverUrl, 'ws://127.0.0.1:5000/ws');
@@ -105,4 +108,23 @@ test('an ID is a label, and anything else is refused before it is sent', () => {
 test('debug is exactly true', () => {
   assert.equal(read({ debug: 'true' }).debug, true);
   for (const debug of ['1', 'TRUE', 'yes', '']) assert.equal(read({ debug }).debug, false, debug);
+});
+
+test('a page for all studies of a lab needs a link that says which one', () => {
+  const lab = { projectId: undefined, api: 'https://api.example' };
+  assert.ok(isFatal(read(null, lab)));
+  const settings = read({ projectId: 'pilot' }, lab);
+  assert.deepEqual([settings.projectId, settings.api, isFatal(settings)], ['pilot', 'https://api.example', false]);
+});
+
+test('a game is only played at a server of the lab', () => {
+  const lab = { rootDomain: 'lab.example' };
+  assert.ok(allowedPlace('wss://0123.lab.example:5000', lab));
+  for (const other of ['wss://lab.example.evil.example:5000', 'wss://evillab.example', 'ws://0123.lab.example:5000', 'x', null]) {
+    assert.equal(allowedPlace(other, lab), null, String(other));
+  }
+  assert.equal(allowedPlace('wss://u:p@0123.lab.example', lab), null);
+  assert.equal(allowedPlace('ws://127.0.0.1:5000', lab), null);
+  assert.ok(allowedPlace('ws://127.0.0.1:5000', { ...lab, dev: true }));
+  assert.equal(allowedPlace('wss://0123.lab.example', {}), null);
 });

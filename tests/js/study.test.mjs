@@ -5,10 +5,25 @@ import { Drafts } from '../../hippogym/pages/static/js/study/draft.js';
 import { endWords, safeAddress } from '../../hippogym/pages/static/js/study/ending.js';
 import { patiently } from '../../hippogym/pages/static/js/study/patience.js';
 import { problemText, summary } from '../../hippogym/pages/static/js/study/problems.js';
+import { isReady, isSame, waitBeforeLook } from '../../hippogym/pages/static/js/study/places.js';
+import { Receipts } from '../../hippogym/pages/static/js/study/receipts.js';
+import { setAside } from '../../hippogym/pages/static/js/study/styles.js';
 import { ShownTime } from '../../hippogym/pages/static/js/study/timing.js';
 import { TokenStore } from '../../hippogym/pages/static/js/token.js';
 import { visitKey } from '../../hippogym/pages/static/js/study/storage.js';
 import { SENTENCES, wayText } from '../../hippogym/pages/static/js/study/words.js';
+
+const KEPT = 'hippogym.receipts:p';
+
+/** A tab's storage. */
+function storage(content = {}) {
+  return {
+    content,
+    getItem: (key) => content[key] ?? null,
+    setItem: (key, value) => (content[key] = value),
+    removeItem: (key) => delete content[key],
+  };
+}
 
 /** A server that gives the answers it was told, in order, and keeps what it was asked. */
 class Server {
@@ -32,7 +47,7 @@ const VIEW = { kind: 'page', stamp: 's1' };
 
 test('who arrives is given a token, and shows it from then on', async () => {
   const server = new Server([200, { token: 't1', resumed: false, view: VIEW }], [200, { view: VIEW }]);
-  assert.deepEqual(await server.desk.arrive({ userId: 'ann' }, { browser: 'x' }), { resumed: false, view: VIEW });
+  assert.deepEqual(await server.desk.arrive({ userId: 'ann' }, { browser: 'x' }), { resumed: false, view: VIEW, study: {} });
   assert.deepEqual(await server.desk.now(), VIEW);
   const [arrive, now] = server.asked;
   assert.deepEqual(arrive.content, { link: { userId: 'ann' }, client: { browser: 'x' } });
@@ -207,4 +222,74 @@ test('a no has a title and a next step whatever the server says', () => {
     const { title, text } = SENTENCES.no({ status, code: 'constructor', text: '' });
     assert.ok(title && /researcher/.test(text), String(status));
   }
+});
+
+test('a study elsewhere is asked there, with its name and what has happened', async () => {
+  const tokens = new TokenStore(null, 'p', '');
+  const asked = [];
+  const fetch = async (address, { method, body }) => {
+    asked.push([method, address, body]);
+    return { status: 200, text: async () => JSON.stringify({ view: VIEW }) };
+  };
+  const desk = new Desk(tokens, { api: 'https://api.example', projectId: 'a pilot', fetch });
+  await desk.now();
+  await desk.now({ afterGame: true });
+  await desk.handOn(['r1']);
+  assert.deepEqual(asked, [
+    ['GET', 'https://api.example/study/now?projectId=a+pilot', undefined],
+    ['GET', 'https://api.example/study/now?projectId=a+pilot&after=game', undefined],
+    ['POST', 'https://api.example/study/now?projectId=a+pilot', '{"receipts":["r1"]}'],
+  ]);
+});
+
+test('what a server has said is kept until it was taken, also over a reload', async () => {
+  const tab = storage();
+  const pauses = [];
+  const heard = [];
+  let trouble = 2;
+  const handOn = async (texts) => {
+    if (trouble-- > 0) throw new Unheard('away');
+    heard.push(texts);
+  };
+  const about = { storage: tab, key: 'p', handOn, pause: async (waitS) => pauses.push(waitS) };
+  const receipts = new Receipts(about);
+  receipts.take('began');
+  receipts.take('over');
+  assert.deepEqual(JSON.parse(tab.content[KEPT]), ['began', 'over']);
+  assert.equal(new Receipts(about).isEmpty, false);
+  await receipts.handedOn();
+  assert.deepEqual(heard.flat(), ['began', 'over']);
+  assert.equal(pauses.length, 2);
+  assert.deepEqual(tab.content, {});
+  assert.ok(receipts.isEmpty);
+});
+
+test('what is refused is not said for ever, and what is too much is what is oldest', async () => {
+  let calls = 0;
+  const refusing = new Receipts({ storage: null, key: 'p', handOn: async () => { calls += 1; throw new Refusal(400); } });
+  refusing.take('forged');
+  await refusing.handedOn();
+  assert.deepEqual([calls, refusing.isEmpty], [1, true]);
+  const tab = storage();
+  const waiting = new Receipts({ storage: tab, key: 'p', handOn: () => new Promise(() => {}) });
+  for (let n = 0; n < 20; n += 1) waiting.take(`r${n}`);
+  assert.deepEqual(JSON.parse(tab.content[KEPT]), Array.from({ length: 8 }, (_, n) => `r${n + 12}`));
+  tab.content[KEPT] = '{"broken';
+  assert.ok(new Receipts({ storage: tab, key: 'p', handOn: async () => {} }).isEmpty);
+});
+
+test('a place is looked for often at first, then every ten seconds, and never in step', () => {
+  assert.ok(waitBeforeLook(0, 0) >= 1.5 && waitBeforeLook(0, 1) <= 2.5);
+  assert.ok(waitBeforeLook(1000, 1) <= 12.5 && waitBeforeLook(1000, 0) >= 7.5);
+  assert.notEqual(waitBeforeLook(3, 0.1), waitBeforeLook(3, 0.9));
+  const game = (place) => ({ kind: 'game', name: 'g', stamp: null, game: { place } });
+  assert.ok(isReady(game(undefined)) && isReady(game({ state: 'ready' })) && !isReady(game({ state: 'waiting' })));
+  assert.ok(isSame(game({ state: 'waiting' }), game({ state: 'ready' })) && !isSame(null, game()));
+});
+
+test('style attributes are set aside, and nothing else is touched', () => {
+  const html = '<p class="a" style="color: red" title="a > b">He wrote style="x" &lt;p style="y"&gt;</p><br><img src="a" style="b">';
+  assert.equal(setAside(html), html.replace('" style="color', '" data-own-style="color').replace('style="b"', 'data-own-style="b"'));
+  const plain = '<p title="it is style=none">a < b</p><style>p { content: "<b style=\'\'>" }</style>';
+  assert.equal(setAside(plain), plain);
 });

@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 KEY_BYTES: Final = 32
@@ -19,6 +20,7 @@ LONGEST: Final = 16_384
 
 Kind = Literal["ticket", "receipt"]
 
+_VISIT: Final = re.compile(r"[0-9a-f]{20}", re.ASCII)
 _TOKEN: Final = re.compile(r"([0-9a-f]{20})\.([A-Za-z0-9_-]{43})")
 
 
@@ -63,6 +65,55 @@ def read(key: bytes, kind: Kind, text: str) -> dict[str, Any] | None:
     except (ValueError, binascii.Error):
         return None
     return said if isinstance(said, dict) else None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket says.
+
+    overrides: the settings of the trial as the condition and the step write them. episodes_done: those that need not be
+    played again. round: how often the visit had been at this step before. turn: which of the visit's servers it is for.
+    """
+
+    visit: str
+    user: str | None
+    step: str
+    condition: str | None
+    overrides: tuple[Mapping[str, Any], ...]
+    agent: Mapping[str, Any]
+    episodes_done: int
+    preview: bool
+    turn: int
+    until_s: float
+    round: int = 0
+
+
+def read_ticket(key: bytes, text: str, now_s: float) -> Ticket | None:
+    """A ticket that is signed with this key and still holds; None for everything else."""
+    said = read(key, "ticket", text)
+    if said is None:
+        return None
+    try:
+        ticket = Ticket(
+            visit=str(said["visit"]),
+            user=_name(said["user"]),
+            step=str(said["step"]),
+            condition=_name(said["condition"]),
+            overrides=tuple(dict(one) for one in said["overrides"]),
+            agent=dict(said["agent"]),
+            episodes_done=int(said["episodes_done"]),
+            preview=bool(said["preview"]),
+            turn=int(said["turn"]),
+            until_s=float(said["until_s"]),
+            round=int(said.get("round", 0)),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return ticket if now_s < ticket.until_s and _VISIT.fullmatch(ticket.visit) else None
+
+
+def _name(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _keyed(key: bytes, *words: str) -> bytes:

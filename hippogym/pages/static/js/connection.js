@@ -6,6 +6,7 @@
 //   frame      a frame, as parsed in wire.js
 //   actions ui keyMap stepMode frameRate status display budget images instructions score notice error done   what the server told
 //   queue      {place} in the line of those who wait for a free place; the trial begins by itself
+//   receipt    what the server says of the game, for the study: signed text to be handed on
 //   ping       {rttMs}
 //   sent, received   the text of each message, for the debug panels
 
@@ -68,7 +69,8 @@ export class Connection {
   // ---- what the page can ask for
 
   /** Connects for the first time, or after a phase that ended everything; with a token it goes on in that trial. */
-  start() {
+  start(url = this.#url) {
+    this.#url = url;
     this.#welcomed = false;
     this.#lostSince = null;
     this.#attempts = 0;
@@ -218,6 +220,7 @@ export class Connection {
     }
     if ('Instructions' in message) this.#emit('instructions', message.Instructions);
     if ('Score' in message) this.#emit('score', message.Score);
+    if (typeof message.receipt === 'string') this.#emit('receipt', message.receipt);
     if (message.done) this.#takeDone(message.done);
   }
 

@@ -10,7 +10,10 @@ import { listenToGamepads } from './gamepad.js';
 import { listenToKeyboard } from './keyboard.js';
 import { Panels } from './panels.js';
 import { Screen } from './screen.js';
-import { titleAsBefore, titleInLine, titleYourTurn } from './tabtitle.js';
+import { titleAsBefore, titleInLine, titleWaiting, titleYourTurn } from './tabtitle.js';
+
+const PATIENT_MS = 60_000; // until a place that is ready, but out of reach, is said to be so
+const MOVES = new Set(['stopping', 'expired']); // ends that are none where the game has a place: it gets another one
 
 const byId = (id) => document.getElementById(id);
 const isAsked = () => document.querySelector('dialog[open]') !== null;
@@ -18,15 +21,18 @@ const isAsked = () => document.querySelector('dialog[open]') !== null;
 /**
  * Makes the game's page, once. settings: as `readSettings` makes them. overlay: an Overlay. tokens: a TokenStore.
  *
- * study: null where there is only the game; else {visit(): the visit's token, over(reason): the trial is over, or cannot
- * be gone on with}.
+ * study: null where there is only the game; else {visit(): what lets this visit in, address(): where the game is, or null
+ * for where it always is, over(reason): the trial is over, or cannot be gone on with, lost(): the connection is,
+ * receipt(text): what the server says to the study}.
  *
- * Returns {start(), leave(), buttonDoes}: start may be called again after the end, for another trial.
+ * Returns {start(), wait(isMove, instructions), leave(), buttonDoes, isLost}: start may be called again after the end, for
+ * another trial; wait says that there is no place for the game yet, or none any more.
  */
 export function makeGame(settings, { overlay, tokens, study = null }) {
   let status = null;
   let done = null;
   let place = null; // in the line of those who wait for a free one
+  let placing = null; // while there is no computer for the game: {isMove, since, readySince}
 
   const focusGame = () => byId('stage').focus({ preventScroll: true });
   const panels = new Panels();
@@ -91,9 +97,22 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
 
   // ---- what is shown
 
+  /** What is waited for first is shown until the game is there: that it is being connected is no news then. */
+  function phaseToShow() {
+    const { name, welcomed } = connection.phase;
+    const isOnTheWay = ['connecting', 'lost', 'left', 'stopping', 'expired'].includes(name) && !(name === 'lost' && welcomed);
+    if (!isOnTheWay) placing = null;
+    if (placing === null || performance.now() - (placing.readySince ?? Infinity) > PATIENT_MS) return connection.phase;
+    return { name: placing.isMove ? 'moving' : 'placing', welcomed };
+  }
+
   function show() {
+    const phase = phaseToShow();
+    const hasPlace = Boolean(study?.address());
     const scene = describe({
-      phase: connection.phase,
+      phase,
+      waitedS: placing === null ? 0 : (performance.now() - placing.since) / 1000,
+      hasPlace,
       status,
       done,
       place,
@@ -130,6 +149,13 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
     .on('phase', ({ name, welcomed }) => {
       // What is still held when the connection comes back holds there, too.
       if (name === 'open' && !held.empty) connection.held(held.keys, held.controls);
+      if (name === 'lost') study?.lost();
+      const isMove = MOVES.has(name) && Boolean(study?.address());
+      if (isMove) {
+        overlay.putToastAway();
+        study.over(name);
+        return;
+      }
       const isSaid = ['full', 'queued', 'stopping'].includes(name) || (name === 'ended' && !welcomed);
       if (isSaid) overlay.putToastAway(); // the card says it in more words
       if (name !== 'left') show();
@@ -163,6 +189,7 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
     .on('budget', (budget) => panels.setBudget(budget))
     .on('images', (images) => panels.setImages(images))
     .on('instructions', (instructions) => panels.setInstructions(instructions))
+    .on('receipt', (text) => study?.receipt(text))
     .on('notice', ({ text }) => overlay.toast(text))
     .on('error', (error) => {
       const text = refusalText(error);
@@ -171,7 +198,7 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
 
   if (settings.debug) new Debug(connection, screen);
   setInterval(() => {
-    if (connection.retryInS > 0 || connection.phase.name === 'lost') show();
+    if (placing !== null || connection.retryInS > 0 || connection.phase.name === 'lost') show();
   }, 250);
   const wakeUp = () => {
     if (!document.hidden) connection.hurry();
@@ -184,13 +211,27 @@ export function makeGame(settings, { overlay, tokens, study = null }) {
   return {
     buttonDoes,
     letGo: () => held.releaseAll(),
+    get isLost() {
+      return connection.phase.name === 'lost';
+    },
     start() {
       forgetTrial();
       place = null;
+      if (placing !== null) placing.readySince = performance.now();
+      connection.start(study?.address() ?? settings.serverUrl);
       show();
-      connection.start();
+    },
+    wait(isMove, instructions) {
+      held.releaseAll();
+      if (!isMove) panels.setInstructions(instructions); // something to read
+      const isAnother = placing === null || placing.isMove !== isMove;
+      placing = isAnother ? { isMove, since: performance.now() } : { ...placing, readySince: undefined };
+      titleWaiting();
+      if (connection.phase.name !== 'left') connection.leave();
+      show();
     },
     leave() {
+      placing = null;
       titleAsBefore();
       held.releaseAll();
       connection.leave();

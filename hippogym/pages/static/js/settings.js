@@ -37,6 +37,7 @@ export function readSettings(href, pageSettings) {
   }
   let projectId = asked('projectId') ?? pageSettings.projectId ?? null;
   if (projectId && !ID.test(projectId)) projectId = refuse('This link names a study that cannot exist.', true);
+  else if (!projectId && pageSettings.api) refuse('This link does not say which study it is for.', true);
 
   let redirect = asked('redirect');
   if (redirect && !allowedAddress(redirect, page, pageSettings)) {
@@ -54,6 +55,9 @@ export function readSettings(href, pageSettings) {
     projectName: pageSettings.projectName ?? '',
     userId,
     projectId,
+    api: pageSettings.api ?? null,
+    rootDomain: pageSettings.rootDomain ?? null,
+    dev: pageSettings.dev === true,
     redirect: redirect && allowedAddress(redirect, page, pageSettings),
     css: css && allowedAddress(css, page, pageSettings),
     debug: asked('debug') === 'true',
@@ -77,6 +81,14 @@ export function allowedServer(text, page, { origins, dev }) {
   if (url.host !== page.host && !isListed(httpOrigin, origins) && !local) return null;
   url.hash = '';
   return url.href;
+}
+
+/** `text` as the address of a participant's own server, which has a name below the study's domain; else null. */
+export function allowedPlace(text, { rootDomain, dev = false }) {
+  const url = parsed(text);
+  if (!url || url.username || url.password) return null;
+  if (dev && LOCAL_HOSTS.has(url.hostname) && ['ws:', 'wss:'].includes(url.protocol)) return url.href;
+  return url.protocol === 'wss:' && rootDomain && url.hostname.endsWith(`.${rootDomain}`) ? url.href : null;
 }
 
 /** `text` as the address of a page or file of this study's own or listed origins, else null. */

@@ -8,6 +8,12 @@ export function titleInLine(place) {
   document.title = `${place ? `${place} in line` : 'In line'} · ${plain}`;
 }
 
+/** Until there is a computer for the game. */
+export function titleWaiting() {
+  plain ??= document.title;
+  document.title = `Waiting · ${plain}`;
+}
+
 /** It is this person's turn; until they play, that is what the tab says. */
 export function titleYourTurn() {
   if (plain !== null) document.title = `Your turn · ${plain}`;

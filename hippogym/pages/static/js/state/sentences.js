@@ -8,6 +8,8 @@ const LABELS = {
   replaced: 'Open elsewhere',
   full: 'Full',
   queued: 'Waiting',
+  placing: 'Preparing',
+  moving: 'Moving',
   stopping: 'Stopped',
   failed: 'Stopped',
   ended: 'Ended',
@@ -23,12 +25,13 @@ const LABELS = {
  *
  * phase: of the connection. status, done: as the server last told, or null. retryInS: seconds to the next attempt.
  * place: in the line of those who wait, or null. canStart: whether this study shows Start. hasRedirect: whether there is
- * a page to go on to. inStudy: whether the game is a step of a study, which goes on by itself.
+ * a page to go on to. inStudy: whether the game is a step of a study, which goes on by itself. waitedS: for a computer of
+ * one's own to play on; hasPlace: whether there is one.
  * Returns {name, label, title, text, wait, button: {label, does} | null, busy}. An empty title means: show the game.
  * `wait` is the part of the text that changes by the second, and so is not to be read out.
  */
 export function describe({ phase, inStudy = false, ...known }) {
-  const facts = { welcomed: phase.welcomed, status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, ...known };
+  const facts = { welcomed: phase.welcomed, status: null, done: null, place: null, retryInS: 0, canStart: true, hasRedirect: false, waitedS: 0, hasPlace: false, ...known };
   if (facts.status?.onHold) facts.canStart = false; // the researcher has paused the game: only they can let it go on
   const name = stateName(phase, facts.status);
   const said = (inStudy && IN_A_STUDY[name] ? IN_A_STUDY : SCENES)[name](facts);
@@ -142,9 +145,39 @@ const SCENES = {
   }),
 };
 
+const LONG_S = 180; // after which it is no longer as usual
+
 /** Where there is a way to go on, an end of the game is not the end; and which step it is, the study has to be asked. */
 const IN_A_STUDY = {
   __proto__: null,
+
+  placing: ({ waitedS }) => ({
+    title: 'Your game is being prepared',
+    text:
+      waitedS < LONG_S
+        ? 'A computer is being started just for you. This usually takes one or two minutes. The game then opens by itself, so you only need to keep this page open.'
+        : 'This takes longer than usual today. You have not lost anything, and there is nothing that you need to do: please keep this page open.',
+    wait: waitedText(waitedS),
+    busy: true,
+  }),
+
+  moving: ({ waitedS }) => ({
+    title: 'Your game is being moved',
+    text:
+      waitedS < LONG_S
+        ? 'The computer that it ran on is not available any more, so it goes on on another one. This usually takes one or two minutes. What you did is kept, and the game comes back by itself.'
+        : 'This takes longer than usual today. What you did is kept, and there is nothing that you need to do: please keep this page open.',
+    wait: waitedText(waitedS),
+    busy: true,
+  }),
+
+  unreachable: (facts) => ({
+    ...SCENES.unreachable(facts),
+    ...(facts.hasPlace && {
+      title: 'Your game cannot be reached from here',
+      text: 'It is ready, and this page keeps trying. The networks of some companies and schools let no games through: if you can, please try another one.',
+    }),
+  }),
 
   replaced: () => ({ ...SCENES.replaced(), button: { label: 'Go on here instead', does: 'onwards' } }),
 
@@ -175,6 +208,12 @@ const IN_A_STUDY = {
 
 function waitText(retryInS) {
   return retryInS > 0 ? `Trying again in ${retryInS} s.` : 'Trying now…';
+}
+
+function waitedText(waitedS) {
+  const minutes = Math.floor(waitedS / 60);
+  const seconds = `${Math.floor(waitedS % 60)} s`;
+  return `You have waited for ${minutes > 0 ? `${minutes} min ${seconds}` : seconds}.`;
 }
 
 function nextButton(hasRedirect) {

@@ -1,5 +1,6 @@
 // The study's interface over HTTP, and the only module that knows it: arrive, look again, answer, withdraw.
 // Asking is safe to repeat, so what was not heard is simply said again; a plain no is told apart from silence.
+// The study is where the page came from; on AWS it is at an address of its own, for all studies of a lab.
 
 const PATIENCE_MS = 20_000;
 const SLOW_BYTES_PER_MS = 10; // a participant's worst line carries a file at 10 kB a second
@@ -22,18 +23,22 @@ export class Refusal extends Error {
 export class Desk {
   #tokens;
   #fetch;
+  #api;
+  #about; // what every request says of the study
 
-  /** tokens: a TokenStore for the right to come back to this visit. */
-  constructor(tokens, { fetch = (...asked) => globalThis.fetch(...asked) } = {}) {
+  /** tokens: a TokenStore for the right to come back to this visit. api: where the study is; null: where the page is. */
+  constructor(tokens, { api = null, projectId = null, fetch = (...asked) => globalThis.fetch(...asked) } = {}) {
     this.#tokens = tokens;
     this.#fetch = fetch;
+    this.#api = api ?? '';
+    this.#about = api ? { projectId } : {};
   }
 
   get token() {
     return this.#tokens.get();
   }
 
-  /** Begins a visit, or comes back to it. link: the parameters of the page's address. Returns {resumed, view}. */
+  /** Begins a visit, or comes back to it. link: the parameters of the page's address. Returns {resumed, view, study}. */
   async arrive(link, client) {
     const known = this.token;
     try {
@@ -51,14 +56,19 @@ export class Desk {
   }
 
   async #arrive(link, client) {
-    const { token, resumed, view } = await this.#ask('POST', '/study/arrive', { link, client });
+    const { token, resumed, view, study } = await this.#ask('POST', '/study/arrive', { link, client });
     if (token) this.#tokens.set(token);
-    return { resumed, view };
+    return { resumed, view, study: study ?? {} };
   }
 
-  /** Where the visit stands. Changes nothing. */
-  async now() {
-    return (await this.#ask('GET', '/study/now')).view;
+  /** Where the visit stands. afterGame: something has happened to the game, which the study may not have heard of yet. */
+  async now({ afterGame = false } = {}) {
+    return (await this.#ask('GET', '/study/now', undefined, afterGame ? { after: 'game' } : {})).view;
+  }
+
+  /** Hands on what the game's server has said to the study, word for word. */
+  async handOn(receipts) {
+    return (await this.#ask('POST', '/study/now', { receipts })).view;
   }
 
   /** {stamp, answers, shownMs, focusMs, client} → {view, repeated}. Raises a Refusal with problems where answers will not do. */
@@ -70,7 +80,7 @@ export class Desk {
     return (await this.#ask('POST', '/study/withdraw', { delete: deleteToo })).view;
   }
 
-  async #ask(method, path, content = undefined) {
+  async #ask(method, path, content = undefined, more = {}) {
     const headers = { Accept: 'application/json' };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     const body = content === undefined ? undefined : JSON.stringify(content);
@@ -80,7 +90,9 @@ export class Desk {
     let told;
     try {
       const signal = AbortSignal.timeout(patienceMs);
-      const response = await this.#fetch(path, { method, headers, body, signal, cache: 'no-store', redirect: 'error' });
+      const asked = new URLSearchParams(this.#api ? { ...this.#about, ...more } : {}).toString();
+      const address = `${this.#api}${path}${asked && `?${asked}`}`;
+      const response = await this.#fetch(address, { method, headers, body, signal, cache: 'no-store', redirect: 'error' });
       status = response.status;
       told = parsed(await response.text());
     } catch (error) {

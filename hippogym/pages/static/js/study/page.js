@@ -5,6 +5,7 @@ import { Complaints, problemsIn, summary } from './problems.js';
 import { Drafts, entriesOf, fillIn, putBack } from './draft.js';
 import { fragmentOf, markRequired, runScripts, showRanges } from './step.js';
 import { ShownTime } from './timing.js';
+import { setAside, takeStyles } from './styles.js';
 
 const KEEP_AFTER_MS = 300;
 const byId = (id) => document.getElementById(id);
@@ -18,12 +19,17 @@ export class StepPage {
   #name = null;
   #keeping = null;
   #scripts;
+  #isElsewhere;
   #onSubmit;
 
-  /** storage: for drafts, or null. scripts: whether those of the steps run. onSubmit(): nothing is missing, send it. */
-  constructor({ storage, projectId, scripts, onSubmit }) {
+  /**
+   * storage: for drafts, or null. scripts: whether those of the steps run. isElsewhere: whether the page's policy does not
+   * know this study. onSubmit(): nothing is missing, send it.
+   */
+  constructor({ storage, projectId, scripts, isElsewhere, onSubmit }) {
     this.#drafts = new Drafts(storage, projectId);
     this.#scripts = scripts;
+    this.#isElsewhere = isElsewhere;
     this.#onSubmit = onSubmit;
     this.#complaints = new Complaints(this.#content, byId('study-alert'));
     byId('study-form').addEventListener('submit', (event) => {
@@ -44,7 +50,11 @@ export class StepPage {
     const again = view.name === this.#name && view.kind === 'page' ? entriesOf(this.#content) : null;
     const draft = this.#drafts.of(view.stamp);
     this.#complaints.clear();
-    this.#content.replaceChildren(fragmentOf(view.html ?? ''));
+    const html = view.html ?? '';
+    const fragment = fragmentOf(this.#isElsewhere ? setAside(html) : html);
+    const dress = this.#isElsewhere ? takeStyles(fragment) : () => {};
+    this.#content.replaceChildren(fragment);
+    dress();
     this.#stamp = view.kind === 'page' ? view.stamp : null;
     this.#name = view.name;
     const entries = draft?.entries ?? again;

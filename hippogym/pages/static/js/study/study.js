@@ -8,22 +8,15 @@ import { StepPage } from './page.js';
 import { Trouble, patiently } from './patience.js';
 import { describeClient } from '../client.js';
 import { isAboutTheVisit, SENTENCES, wayText } from './words.js';
-import { makeGame } from '../game.js';
+import { isSame } from './places.js';
 import { Overlay } from '../overlay.js';
 import { oneAtATime, tabStorage, visitKey } from './storage.js';
+import { Playing } from './playing.js';
 
-const AFTER_GAME_MS = 1800; // time to read that the game is over
-const SETTLING_S = [0.5, 1, 2, 3, 4]; // what a game has come to is known a moment after it is over
-const OVER = new Set(['finished', 'stopped', 'ended']); // ends of a game after which it is not played again
 const OPEN_ELSEWHERE_S = 15;
 
 const byId = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((go) => setTimeout(go, ms));
-
-/** Whether two views are the same showing of the same step. */
-function isSame(one, other) {
-  return one !== null && ['kind', 'name', 'stamp'].every((key) => one[key] === other[key]);
-}
 
 export class Study {
   #settings;
@@ -31,25 +24,38 @@ export class Study {
   #overlay;
   #page;
   #ending;
-  #game = null;
+  #playing;
   #view = null;
   #trouble = new Trouble();
   #asked = 0; // counts what has been asked: only the newest is still wanted
   #isAsking = false;
-  #isSettling = false; // a game is over, and what comes next is not known yet
 
   constructor(settings) {
     this.#settings = settings;
-    this.#desk = new Desk(new TokenStore(browserStorage(), settings.projectId, visitKey(settings.link)));
+    const { api, projectId } = settings;
+    this.#desk = new Desk(new TokenStore(browserStorage(), projectId, visitKey(settings.link)), { api, projectId });
     this.#overlay = new Overlay({
-      onButton: (does) => this.#game?.buttonDoes[does]?.(),
+      onButton: (does) => this.#playing.buttonDoes(does),
       onToastClosed: () => (this.#view?.kind === 'game' ? byId('stage').focus({ preventScroll: true }) : null),
     });
     this.#page = new StepPage({
       storage: tabStorage(),
       projectId: settings.projectId,
       scripts: settings.scripts,
+      isElsewhere: api !== null,
       onSubmit: () => this.#submit(),
+    });
+    this.#playing = new Playing({
+      settings,
+      desk: this.#desk,
+      overlay: this.#overlay,
+      way: {
+        view: () => this.#view,
+        keep: (view) => (this.#view = view),
+        show: (view) => this.#show(view),
+        asking: (ask) => this.#asking(SENTENCES.unreachable, ask),
+        refused: (refusal) => this.#refused(refusal),
+      },
     });
     this.#ending = new Ending((text) => this.#overlay.say(text));
     byId('study-leave').addEventListener('click', () => this.#askToLeave());
@@ -62,11 +68,18 @@ export class Study {
     const { problems, link } = this.#settings;
     if (problems.length) this.#overlay.toast(problems.map(({ text }) => text).join(' '));
     const view = await this.#asking(SENTENCES.arriving, async () => {
-      const { resumed, view } = await this.#arrive(link);
+      const { resumed, view, study } = await this.#arrive(link);
+      if (study.name) this.#call(study.name);
       if (resumed && view.kind !== 'end' && view.step > 1) this.#overlay.toast(SENTENCES.welcomeBack);
-      return view;
+      if (!resumed) this.#playing.forget();
+      return (await this.#playing.handOnWhatIsLeft()) ? this.#desk.now({ afterGame: true }) : view;
     });
     if (view) this.#show(view, { arrived: true });
+  }
+
+  /** The study's name, which a page for all studies of a lab learns only now. */
+  #call(name) {
+    this.#settings.projectName = byId('project').textContent = name;
   }
 
   /** A visit that is open elsewhere is free after a while: this page waits for it. */
@@ -87,7 +100,7 @@ export class Study {
   #show(view, { arrived = false } = {}) {
     const before = this.#view;
     this.#view = view;
-    if (before?.kind === 'game' && view.kind !== 'game') this.#game.leave();
+    if (before?.kind === 'game' && view.kind !== 'game') this.#playing.leave();
     this.#showAround(view);
     if (isSame(before, view)) return;
     byId('study').hidden = view.kind === 'game';
@@ -99,7 +112,7 @@ export class Study {
   /** What stands around every step: where one is, the way out, and whether it counts. */
   #showAround(view) {
     const way = wayText(view);
-    document.title = [view.title, way, this.#settings.projectName].filter(Boolean).join(' · ');
+    document.title = [...new Set([view.title, way, this.#settings.projectName])].filter(Boolean).join(' · ');
     byId('study-way').hidden = byId('study-bar').hidden = way === '';
     byId('study-way').textContent = way;
     byId('study-bar').firstElementChild.style.inlineSize = `${(100 * view.step) / Math.max(1, view.of)}%`;
@@ -130,12 +143,7 @@ export class Study {
 
   #play() {
     this.#page.forget();
-    this.#game ??= makeGame(this.#settings, {
-      overlay: this.#overlay,
-      tokens: new TokenStore(null, null, null), // the visit is the right to come back
-      study: { visit: () => this.#desk.token, over: (reason) => this.#afterGame(reason) },
-    });
-    this.#game.start();
+    this.#playing.begin();
   }
 
   /** A page of our own making, where there is nothing to show. */
@@ -172,32 +180,9 @@ export class Study {
     this.#show(told.view);
   }
 
-  /** The trial is over, or cannot be gone on with: what comes next is for the server to say. */
-  async #afterGame(reason) {
-    if (this.#isSettling) return;
-    this.#isSettling = true;
-    const game = this.#view;
-    if (OVER.has(reason)) await pause(AFTER_GAME_MS);
-    const next = await this.#settled(game, OVER.has(reason) ? SETTLING_S : reason === 'replaced' ? [0] : [0.5, 0.5]);
-    this.#isSettling = false;
-    if (this.#view !== game) return; // the person has left the study meanwhile
-    if (next) this.#show(next);
-    else this.#game.start(); // the same game is still to be played
-  }
-
-  /** The view after a game, or null where it stays this game. What a game has come to is known a moment after its end. */
-  async #settled(game, waits) {
-    for (const waitS of waits) {
-      const view = await this.#asking(SENTENCES.unreachable, () => this.#desk.now());
-      if (this.#view !== game) return null;
-      if (view && !isSame(view, game)) return view;
-      await pause(waitS * 1000);
-    }
-    return null;
-  }
-
   /** Another tab may have gone on, or the page may have slept: the server knows where the visit is. */
   async #lookAgain() {
+    if (!document.hidden) this.#playing.hurry();
     // (The game's own connection hears of it by itself.)
     if (document.hidden || this.#isAsking || this.#view?.kind !== 'page') return;
     const asked = this.#asked;
@@ -213,7 +198,7 @@ export class Study {
 
   #askToLeave() {
     const dialog = byId('ask-leave');
-    this.#game?.letGo();
+    this.#playing.letGo();
     byId('ask-leave-delete').checked = false;
     dialog.returnValue = '';
     dialog.showModal();
@@ -255,7 +240,7 @@ export class Study {
 
   #refused(refusal) {
     byId('play').hidden = byId('game-says').hidden = byId('study-leave').hidden = true;
-    this.#game?.leave();
+    this.#playing.leave();
     this.#page.unlock();
     this.#view = null;
     const { title, text } = SENTENCES.no(refusal);

@@ -13,6 +13,8 @@ export const SENTENCES = {
   openElsewhere: 'The study is open in another window or on another device',
   waitsForIt: 'Please go on there. If that is not possible, leave this page open: within two minutes it lets you begin here.',
 
+  strangeServer: 'The study has named a game server that does not belong to it. Please tell the researcher.',
+
   filesAgain: (names) =>
     `Please choose ${names.length === 1 ? 'this file' : 'these files'} again: ${names.join(', ')}. Files cannot be kept when a page is reloaded.`,
 

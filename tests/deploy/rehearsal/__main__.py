@@ -1,0 +1,37 @@
+"""The rehearsal as a script; see __init__.py. Exit code 0: everything was as it must be."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers
+from tests.deploy.rehearsal.story import Told, rehearse
+
+RATES = {"docker": 30, "process": 60}
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.deploy.rehearsal", description="A study on AWS, without AWS."
+    )
+    parser.add_argument("--engine", choices=tuple(RATES), default="docker", help="docker: images and containers")
+    parser.add_argument("--pictures", type=Path, help="a folder for what the participant sees")
+    parser.add_argument("--short", action="store_true", help="without mishaps: who walks away, what is left behind")
+    arguments = parser.parse_args()
+    if arguments.engine == "docker" and (why_not := why_no_containers()):
+        sys.stderr.write(f"{why_not}; --engine process needs none\n")
+        return 2
+    told = Told(lambda line: print(line, flush=True))
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+        work = Path(folder)
+        engine = Containers(work) if arguments.engine == "docker" else Processes(work)
+        rehearse(
+            work, engine, told, rate=RATES[arguments.engine], pictures=arguments.pictures, thorough=not arguments.short
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""The complete rehearsal: a study set up, deployed, played over an interruption by Spot, kept whole, removed again."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import find_chromium
+from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers
+from tests.deploy.rehearsal.story import Told, rehearse
+
+NO_CONTAINERS = why_no_containers()
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # moto, of parts of the template that it passes over
+]
+
+
+@pytest.fixture(autouse=True)
+def chromium() -> None:
+    if find_chromium() is None:
+        pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
+
+
+def test_a_participant_plays_over_an_interruption_and_nothing_is_lost_or_left(tmp_path: Path) -> None:
+    rehearse(tmp_path, Processes(tmp_path), Told(), rate=100)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.skipif(NO_CONTAINERS is not None, reason=str(NO_CONTAINERS))
+def test_the_same_with_the_real_image_from_a_real_registry_and_with_what_people_leave_behind(tmp_path: Path) -> None:
+    rehearse(tmp_path, Containers(tmp_path), Told(print), rate=30, thorough=True)
