@@ -53,6 +53,8 @@ class Account:
     _tokens: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _clients: dict[str, Any] = field(default_factory=dict)
+    _lock_of_clients: threading.Lock = field(default_factory=threading.Lock)
+    _session: boto3.Session = field(default_factory=lambda: boto3.Session(*KEYS.values(), region_name=REGION))
 
     def __enter__(self) -> "Account":
         reset_model_data()
@@ -89,11 +91,8 @@ class Account:
         """boto3's, for those who look from outside."""
         with self._lock_of_clients:
             if service not in self._clients:
-                session = boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
-                self._clients[service] = session.client(service, endpoint_url=self.url)
+                self._clients[service] = self._session.client(service, endpoint_url=self.url)
             return self._clients[service]
-
-    _lock_of_clients = threading.Lock()
 
     # -- in front of moto --------------------------------------------------------------------------------------------
 
