@@ -37,8 +37,8 @@ class Receipts:
         """
         try:
             found = self._objects.get(f"{self._visits.project}/receipts/{visit['id']}.json")
-            texts = found.value.get("receipts", ()) if found is not None and isinstance(found.value, dict) else ()
-            said = [self._said(visit, text) for text in list(texts)[:MOST]]
+            texts = found.value.get("receipts") if found is not None and isinstance(found.value, dict) else None
+            said = [self._said(visit, text) for text in (texts[:MOST] if isinstance(texts, list) else ())]
             known = self._heard(
                 visit, sorted((one for one in said if one.get("kind") in ORDER), key=lambda one: _at(one["kind"]))
             )

@@ -197,9 +197,7 @@ def lab(chromium: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         PageBucket(Aws(REGION), outputs).upload()
         s3.put_object(Bucket=BUCKET, Key="pilot/StepFiles/own.png", Body=PIXEL, ContentType="image/png")
         s3.put_object(Bucket=BUCKET, Key="pilot/StepFiles/consent.html", Body=PIXEL, ContentType="image/png")
-        service = Service(
-            made.around, Visits, clock=made.clock, pause=lambda attempt: None, is_well=lambda ip, name: made.well
-        )
+        service = Service(made.around, Visits, clock=made.clock, is_well=lambda ip, name: made.well)
         buckets = {"PageBucket": PAGES, "StudyBucket": BUCKET}
         with (
             ApiGateway(service, tls) as api,
