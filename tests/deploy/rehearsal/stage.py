@@ -164,7 +164,7 @@ def take_down(made: Stage) -> str:
     """``hippogym aws destroy``. moto removes no route tables with a stack, and then not their network."""
     ec2 = ec2_backends[ACCOUNT][REGION]
     for table in list(ec2.route_tables.values()):
-        if not any(one.main for one in table.associations.values()) and not table.main:
-            table.associations.clear()
+        if table.main_association_id is None:
+            table._associations.clear()
             ec2.delete_route_table(table.id)
     return hippogym("aws", "destroy", "--region", REGION, "--yes", account=made.account, cwd=made.work)
