@@ -1,7 +1,7 @@
 """A region with a clock of its own: the real functions over AWS in memory, and everything that happens by itself there.
 
-Topics deliver, ECS starts and stops tasks and tells of it, Spot takes them away, schedules fire, the janitor comes every
-five minutes, and Lambda tries again what has failed: all of it in the order of the clock, and as fast as it can be run.
+Topics deliver, ECS starts and stops tasks and tells of it, Spot takes them away, schedules fire, the janitor comes
+every five minutes, and Lambda tries again what has failed: all in the order of the clock, as fast as it can be run.
 """
 
 import base64
