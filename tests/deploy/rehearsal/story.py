@@ -59,6 +59,7 @@ def rehearse(
                 told.said(f"{somebody.seen}\n{somebody.complaints}\n{there.troubles()}")
                 raise
             assert somebody.complaints == []
+            told.said(f"           they saw {'; '.join(somebody.seen)}")
         told("played to the end")
         what_is_kept(there, code, scale.episodes)
         told("everything is kept")
@@ -115,6 +116,7 @@ def is_interrupted(somebody: Person, there: Stage, told: Told) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while len([task for task in there.tasks.all if task is not first]) == 0 or not somebody.is_playing():
         if somebody.has_to_start():
+            somebody.seen.append("asked to start again")
             somebody.start()
         assert time.monotonic() < deadline, f"the game does not go on: {somebody.card()!r}"
         somebody.page.wait_for_timeout(100)
