@@ -53,10 +53,18 @@ class Placing:
         self._way = build_way(study["study"])
 
     def see_to(self, visit: Visit) -> dict[str, Any] | None:
-        """Have a server started or stopped as the visit needs it, however often this is asked. Raises RecordError.
+        """Have a server started or stopped as the visit needs it, however often this is asked.
 
-        Returns the place for the game: waiting, ready, or over; None where none is needed.
+        Returns the place for the game: waiting, ready, or over; None where none is needed. What AWS does not do now is
+        done at the next request, or by the janitor: it keeps nobody from what they have answered, or from their token.
         """
+        try:
+            return self._seen_to(visit)
+        except RecordError as problem:
+            logger.error("a visit's server cannot be seen to now: %s", problem)
+            return {"state": "waiting"} if self.needs_one(visit) else None
+
+    def _seen_to(self, visit: Visit) -> dict[str, Any] | None:
         if not self.needs_one(visit):
             self._release_if_done(visit)
             return None

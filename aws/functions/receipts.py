@@ -27,8 +27,12 @@ class Receipts:
         self._objects, self._visits, self._key, self._server_of = objects, visits, key, server_of
 
     def told(self, visit: Visit, receipts: Iterable[object]) -> Visit:
-        """The visit with what its own server has said. Raises Refusal where it has not said it, RecordError."""
-        return self._heard(visit, [self._said(visit, text) for text in receipts])
+        """The visit with what its own server has said. Raises Refusal where it has said nothing of it, RecordError."""
+        texts = list(receipts)
+        said = self._said(visit, texts)
+        if texts and not said:
+            raise Refusal("bad_value", "This was not said by this visit's server.", 400)
+        return self._heard(visit, said)
 
     def from_bucket(self, visit: Visit) -> Visit:
         """The same with what its server has left in the bucket; the visit itself where there is nothing new.
@@ -37,11 +41,9 @@ class Receipts:
         """
         try:
             found = self._objects.get(f"{self._visits.project}/receipts/{visit['id']}.json")
-            texts = found.value.get("receipts", ()) if found is not None and isinstance(found.value, dict) else ()
-            said = [self._said(visit, text) for text in list(texts)[:MOST]]
-            known = self._heard(
-                visit, sorted((one for one in said if one.get("kind") in ORDER), key=lambda one: _at(one["kind"]))
-            )
+            texts = found.value.get("receipts") if found is not None and isinstance(found.value, dict) else None
+            said = self._said(visit, texts[:MOST] if isinstance(texts, list) else ())
+            known = self._heard(visit, sorted(said, key=lambda one: ORDER.index(one["kind"])))
             return visit if _without_time(known) == _without_time(visit) else known
         except (RecordError, Refusal) as problem:
             logger.warning("what a server has left in the bucket cannot be used: %s", problem)
@@ -67,16 +69,13 @@ class Receipts:
         events = BucketLedger(self._objects, self._visits.project, 0.0).events(visit["id"])
         return all(one.get("trial") != said.get("trial") for one in events if one["kind"] == "game_began")
 
-    def _said(self, visit: Visit, text: object) -> dict[str, Any]:
+    def _said(self, visit: Visit, texts: Iterable[object]) -> list[dict[str, Any]]:
+        """Those that this visit's own server has signed."""
         key = server_key(self._key, self._visits.project, self._server_of(visit["id"]))
-        said = read(key, "receipt", text) if isinstance(text, str) else None
-        if said is None or said.get("visit") != visit["id"]:
-            raise Refusal("bad_value", "This was not said by this visit's server.", 400)
-        return said
-
-
-def _at(kind: str) -> int:
-    return ORDER.index(kind)
+        read_ones = [read(key, "receipt", text) for text in texts if isinstance(text, str)]
+        return [
+            one for one in read_ones if one is not None and one.get("visit") == visit["id"] and one.get("kind") in ORDER
+        ]
 
 
 def _without_time(visit: Visit) -> dict[str, Any]:

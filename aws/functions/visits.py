@@ -110,11 +110,15 @@ class Visits:
         return self._do(lambda ledger: self._heard(ledger, visit_id, now_s))
 
     def shown(self, visit: Visit) -> Visit:
-        """The current step is being sent; when for the first time is kept. Raises RecordError."""
+        """The current step is being sent; when for the first time is kept, now or the next time that it is sent."""
         if visit["shown_s"] is not None or is_over(visit):
             return visit
         now_s = self._clock()
-        return self._do(lambda ledger: self.books.shown(ledger, visit["id"], visit["stamp"], now_s))
+        try:
+            return self._do(lambda ledger: self.books.shown(ledger, visit["id"], visit["stamp"], now_s))
+        except RecordError as problem:
+            logger.warning("when a step was shown could not be kept: %s", problem)
+            return visit
 
     def answer(
         self, visit_id: str, stamp: str | None, answers: Mapping[str, Any], facts: Mapping[str, Any], size: int

@@ -90,6 +90,12 @@ class Connection:
             self.outbox.put_message({"ping": number, "rttMs": rtt_ms})
             await asyncio.sleep(FIRST_PINGS_S if number < FIRST_PINGS else PING_EVERY_S)
 
+    async def keep_company(self) -> None:
+        """Let a v2 client hear something while it is found out whether it may come in."""
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            self.outbox.put_message({"ping": 0, "rttMs": None})
+
     def pong(self, number: int, client_ms: float | None) -> ClockEstimate | None:
         """A pong has come: what is known of the client's clock now."""
         sent_ns = self._pings.pop(number, None)

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import time
+from typing import Literal
 
 from hippogym.core.messages import MAX_MESSAGE_BYTES, Ack, Command, Hello, Malformed, Message, Pong, decode
 from hippogym.core.rate_limit import TokenBucket
 from hippogym.live.connection import Connection
 from hippogym.live.door import Door
-from hippogym.live.line import Place
 from hippogym.live.session import Session
 from hippogym.logs import trial_label
 
@@ -20,6 +20,7 @@ BYTES_A_SECOND = 64 * 1024
 BYTES_BURST = 256 * 1024
 MESSAGES_BEFORE_HELLO = 8
 BYTES_BEFORE_HELLO = MAX_MESSAGE_BYTES
+MOST_EARLY = 32  # messages that wait for an answer to hello
 SECRETS = ("token", "visit")  # of a hello
 
 
@@ -41,9 +42,11 @@ class Conversation:
         self._flood = TokenBucket(MESSAGES_A_SECOND * FLOOD, BURST * FLOOD)
         self._bytes = TokenBucket(BYTES_A_SECOND, BYTES_BURST)
         self._complained_ns = 0
+        self._stands: Literal["asked", "waiting", "in", "away"] = "asked"
+        self._early: list[str | bytes] = []
 
     async def listen(self, tasks: asyncio.TaskGroup) -> None:
-        """Read what the client sends: first a hello, then everything else. Keeps in touch with a v2 client."""
+        """Read what the client sends: first a hello, then everything else, also while it is asked to come in."""
         try:
             async with asyncio.timeout(HELLO_WITHIN_S):
                 came = await self._wait_for_hello()
@@ -53,13 +56,7 @@ class Conversation:
         if came is None:
             return
         hello, text = came
-        place = await self._door.come_in(hello)
-        if place is not None:
-            tasks.create_task(self._wait_for_place(place, hello, text))
-        elif not self._begin(hello, text):
-            return
-        if self.connection.v2:
-            tasks.create_task(self.connection.keep_in_touch())
+        tasks.create_task(self._ask_to_come_in(hello, text, tasks))
         while True:
             self._handle(await self.connection.receive())
 
@@ -88,19 +85,31 @@ class Conversation:
         self.connection.outbox.close(4009, "too much before hello")
         return None
 
-    async def _wait_for_place(self, place: Place, hello: Hello, text: str) -> None:
-        await self._door.wait(place, hello)
+    async def _ask_to_come_in(self, hello: Hello, text: str, tasks: asyncio.TaskGroup) -> None:
+        """What the client says before there is an answer, waits for it. Then keeps in touch with a v2 client."""
+        company = tasks.create_task(self.connection.keep_company()) if self.connection.v2 else None
+        try:
+            place = await self._door.come_in(hello)
+        finally:
+            if company is not None:
+                company.cancel()
+        if self.connection.v2 and (place is not None or self._door.session is not None):
+            tasks.create_task(self.connection.keep_in_touch())
+        if place is not None:
+            self._stands = "waiting"
+            self._take_all_early()
+            await self._door.wait(place, hello)
         self._begin(hello, text)
 
-    def _begin(self, hello: Hello, text: str) -> bool:
-        """The participant is in, if they were let in: the trial hears who it is."""
+    def _begin(self, hello: Hello, text: str) -> None:
+        """The participant is in, if they were let in: the trial hears who it is, and what they have said since."""
         session = self._door.session
-        if session is None:
-            return False
-        self._ui = frozenset(name for name, shown in session.settings["ui"].items() if shown)
-        trial_label.set(session.trial)
-        self._pass_on(session, without_secrets(hello, text))
-        return True
+        self._stands = "away" if session is None else "in"
+        if session is not None:
+            self._ui = frozenset(name for name, shown in session.settings["ui"].items() if shown)
+            trial_label.set(session.trial)
+            self._pass_on(session, without_secrets(hello, text))
+        self._take_all_early()
 
     def _handle(self, data: str | bytes) -> None:
         now_ns = time.monotonic_ns()
@@ -114,25 +123,33 @@ class Conversation:
             self._slow_down(now_ns, f"at most {BYTES_A_SECOND} bytes a second")
             return
         message = self._decode(data)
-        if isinstance(message, Malformed):
-            self._door.complain(message)
-        elif self._door.session is None:
-            self._take_early(message)
+        if isinstance(message, Pong) and self._stands != "in":
+            self.connection.pong(message.number, message.t_client_ms)
+        elif self._stands == "asked" and len(self._early) < MOST_EARLY:
+            self._early.append(data)  # what it means depends on the game
         else:
-            assert isinstance(data, str)
-            self._take(self._door.session, message, data)
+            self._take_if_in(message, data)
 
     def _slow_down(self, now_ns: int, expected: str) -> None:
         if now_ns - self._complained_ns > 1e9:
             self._complained_ns = now_ns
             self._door.complain(Malformed("too_many", None, expected, "more"))
 
-    def _take_early(self, message: Message) -> None:
-        """They wait in the line: there is no game yet that a message could mean."""
-        if isinstance(message, Pong):
-            self.connection.pong(message.number, message.t_client_ms)
-        else:
+    def _take_if_in(self, message: Message | Malformed, data: str | bytes) -> None:
+        if self._stands == "away":
+            return
+        if isinstance(message, Malformed):
+            self._door.complain(message)
+        elif self._stands == "in" and self._door.session is not None:
+            assert isinstance(data, str)
+            self._take(self._door.session, message, data)
+        else:  # in the line there is no game yet that a message could mean
             self._door.complain(Malformed("not_yet", None, "nothing before welcome", "a message"))
+
+    def _take_all_early(self) -> None:
+        early, self._early = self._early, []
+        for data in early:
+            self._take_if_in(self._decode(data), data)
 
     def _take(self, session: Session, message: Message, text: str) -> None:
         connection = self.connection

@@ -98,11 +98,12 @@ class Cloud:
         function(self.around, self.clock)({"source": "aws.ecs", "detail": task})
 
     def ask(
-        self, method: str, path: str, token: str | None = None, body: object = None, **headers: str
-    ) -> tuple[int, Any]:
+        self, method: str, path: str, token: str | None = None, body: object = None,
+        query: dict[str, str] | None = None, **headers: str,
+    ) -> tuple[int, Any]:  # fmt: skip
         event = {
             "rawPath": path, "requestContext": {"http": {"method": method}},
-            "queryStringParameters": {"projectId": "pilot"},
+            "queryStringParameters": {"projectId": "pilot"} | (query or {}),
             "headers": headers | ({"authorization": f"Bearer {token}"} if token else {}),
             "body": json.dumps(body) if body is not None else "",
         }  # fmt: skip

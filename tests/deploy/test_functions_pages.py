@@ -1,13 +1,14 @@
 """The study's pages on AWS: the same rules as on a server of one's own, and nothing lost or doubled in the bucket."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from hippogym.core.study.tickets import participant_token, visit_of_token
+from hippogym.core.study.tickets import participant_token, server_key, sign, visit_of_token
 from tests.deploy.cloud import (
     BUCKET,
     KEY,
@@ -204,3 +205,128 @@ def test_a_put_whose_answer_was_lost_is_not_taken_for_somebody_elses(lab):
         objects.put("pilot/x.json", {"a": 2}, None)
     with pytest.raises(ChangedMeanwhile):
         objects.put("pilot/x.json", {"a": 2}, '"' + "0" * 32 + '"')
+
+
+# -- receipts ----------------------------------------------------------------------------------------------------------
+
+
+def receipt(visit: str, kind: str, trial: str = "t1", **about) -> str:
+    said = {"kind": kind, "visit": visit, "step": "game", "trial": trial, **about}
+    return sign(server_key(KEY, "pilot", visit), "receipt", said)
+
+
+def at_the_game(lab: Cloud) -> tuple[str, str]:
+    token, view = lab.arrive()
+    assert lab.answer(token, view)["name"] == "game"
+    return token, str(visit_of_token(KEY, "pilot", token))
+
+
+OVER = {"reason": "finished", "episodes": 2, "ticks": 9, "score": 1}
+
+
+def test_what_a_server_left_in_the_bucket_counts_when_its_page_was_closed(lab):
+    token, visit = at_the_game(lab)
+    lab.put(f"pilot/receipts/{visit}.json", {"receipts": [receipt(visit, "over", **OVER), receipt(visit, "began")]})
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["name"] == "survey"
+
+
+def test_a_place_that_is_ready_is_looked_behind_only_when_something_has_happened(lab):
+    token, visit = at_the_game(lab)
+    lab.deliver()
+    lab.run(lab.tasks()[0])
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["game"]["place"]["state"] == "ready"
+    lab.put(f"pilot/receipts/{visit}.json", {"receipts": [receipt(visit, "over", **OVER)]})
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["name"] == "game"
+    assert lab.ask("GET", "/study/now", token, query={"after": "game"})[1]["view"]["name"] == "survey"
+
+
+def test_what_cannot_be_used_in_the_bucket_changes_nothing_and_stops_nobody(lab):
+    token, visit = at_the_game(lab)
+    forged = sign(server_key(KEY, "pilot", "0" * 20), "receipt", {"kind": "over", "visit": visit, "trial": "t", **OVER})
+    for content in ({"receipts": [forged]}, {"receipts": ["x", 7]}, {"other": 1}, [1, 2], {"receipts": None}):
+        lab.put(f"pilot/receipts/{visit}.json", content)
+        status, body = lab.ask("GET", "/study/now", token)
+        assert (status, body["view"]["name"]) == (200, "game"), content
+
+
+def test_what_was_said_of_an_earlier_trial_does_not_stop_the_one_that_runs(lab):
+    token, visit = at_the_game(lab)
+    first = [receipt(visit, "began", "t1"), receipt(visit, "over", "t1", **OVER | {"reason": "server", "episodes": 1})]
+    for texts in (first, [receipt(visit, "began", "t2")], first):
+        status, _ = lab.ask("POST", "/study/now", token, {"receipts": texts})
+        assert status == 200
+    game = lab.document(f"visits/{visit}.json")["visit"]["games"]["game"]
+    assert (game["trial"], game["state"], game["starts"], game["episodes"]) == ("t2", "playing", 2, 1)
+    assert lab.ask("POST", "/study/now", token, {"receipts": [receipt(visit, "over", "t2", **OVER)]})[0] == 200
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["name"] == "survey"
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_of_ours_is_told_also_that_there_is_no_such_study(lab):
+    for method in ("OPTIONS", "POST"):
+        event = {
+            "rawPath": "/study/arrive", "requestContext": {"http": {"method": method}}, "body": "{}",
+            "queryStringParameters": {"projectId": "other"}, "headers": {"origin": "https://page.example.org"},
+        }  # fmt: skip
+        answer = Service(lab.around, Visits)(event)
+        assert answer["statusCode"] == (204 if method == "OPTIONS" else 404)
+        assert answer["headers"]["access-control-allow-origin"] == "https://page.example.org"
+
+
+def test_what_pages_show_is_beside_the_page_and_the_study_has_its_name(lab):
+    document = lab.document("study.json")
+    document["pages"]["consent.html"]["html"] = (
+        '<img src="/study/files/a.png" srcset="/study/files/a.png 1x, /study/files/b.png 2x"> see x.org/study/files/'
+    )
+    lab.put("pilot/study.json", document)
+    body = lab.ask("POST", "/study/arrive", None, {"link": {}})[1]
+    assert body["study"] == {"name": "A pilot"}
+    assert body["view"]["html"] == (
+        '<img src="/pilot/StepFiles/a.png" srcset="/pilot/StepFiles/a.png 1x, /pilot/StepFiles/b.png 2x"> '
+        "see x.org/study/files/"
+    )
+
+
+# -- existing front ends -----------------------------------------------------------------------------------------------
+
+
+def stamp_in(page: str) -> str:
+    return re.search(r'name="hippogym-stamp" value="([^"]+)"', page)[1]
+
+
+def front_end(lab: Cloud, user: str, body: object = None, project: str = "pilot") -> tuple[int, object]:
+    method = "GET" if body is None else "POST"
+    return lab.ask(method, "/next", None, body, {"projectId": project, "userId": user})
+
+
+def test_next_shows_and_never_advances_and_one_submit_is_one_answer(lab):
+    status, told = front_end(lab, "ann")
+    assert (status, set(told)) == (200, {"page", "css"}) and told["css"] is None
+    assert front_end(lab, "ann")[1] == told
+    given = {"word": "yes", "": "", "hippogym-stamp": stamp_in(told["page"])}
+    assert front_end(lab, "ann", given)[1] == front_end(lab, "ann", given)[1] == {"page": "wait", "css": None}
+    lab.deliver()
+    lab.run(lab.tasks()[0])
+    assert front_end(lab, "ann")[1]["page"] == "show_game_page"
+
+
+def test_next_asks_again_for_what_is_missing(lab):
+    given = {"word": "", "hippogym-stamp": stamp_in(front_end(lab, "ann")[1]["page"])}
+    assert 'role="alert"' in front_end(lab, "ann", given)[1]["page"]
+    assert 'role="alert"' not in front_end(lab, "ann")[1]["page"]
+
+
+def test_a_name_opens_only_the_visit_that_came_by_that_door(lab):
+    token, view = lab.arrive(userId="ann")
+    lab.answer(token, view)
+    assert "consent.html" in front_end(lab, "ann")[1]["page"]
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["name"] == "game"
+
+
+def test_next_does_not_know_other_projects_nobody_and_closed_studies(lab):
+    unknown = (400, "Project ID Not Found")
+    assert front_end(lab, "ann", project="other") == front_end(lab, "") == front_end(lab, "a" * 300) == unknown
+    lab.put("pilot/study.json", {**lab.document("study.json"), "live": False})
+    assert front_end(lab, "ann") == unknown

@@ -149,7 +149,10 @@ def test_staging_tries_everything_and_leaves_the_bucket_alone(here: Desk, capsys
     assert len(here.asked()) == 2  # what staging gave is nothing to put
 
 
-@pytest.mark.parametrize("fault", ["time-out", "answer lost", "throttled", "error", "denied"])
+@pytest.mark.parametrize(
+    "fault",
+    ["answer lost", "denied", *(pytest.param(f, marks=pytest.mark.long) for f in ("time-out", "throttled", "error"))],
+)
 def test_whatever_call_fails_the_pair_in_the_bucket_belongs_together_and_the_next_run_is_enough(
     here: Desk, tmp_path: Path, fault: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.browser.conftest import find_chromium
 from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers
 from tests.deploy.rehearsal.story import Told, rehearse
+from tests.deploy.rehearsal.study import Scale
 
 NO_CONTAINERS = why_no_containers()
 
@@ -23,11 +24,11 @@ def chromium() -> None:
 
 
 def test_a_participant_plays_over_an_interruption_and_nothing_is_lost_or_left(tmp_path: Path) -> None:
-    rehearse(tmp_path, Processes(tmp_path), Told(), rate=100)
+    rehearse(tmp_path, Processes(tmp_path), Told(), Scale(2, 100))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.skipif(NO_CONTAINERS is not None, reason=str(NO_CONTAINERS))
 def test_the_same_with_the_real_image_from_a_real_registry_and_with_what_people_leave_behind(tmp_path: Path) -> None:
-    rehearse(tmp_path, Containers(tmp_path), Told(print), rate=30, thorough=True)
+    rehearse(tmp_path, Containers(tmp_path), Told(print), Scale(3, 30), thorough=True)

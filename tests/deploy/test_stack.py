@@ -58,7 +58,10 @@ def test_a_lab_sets_up_changes_and_removes_its_stack_and_keeps_its_data(account,
     assert hippogym_aws(*SETUP) == 0
     outputs = Stack(Aws(REGION), "hippogym").outputs()
     assert {"StudyBucket", "SslBucket", "PageUrl", "ApiUrl", "TaskBoundary", "ExecutionRole"} <= set(outputs)
-    capsys.readouterr()
+    page = [one["Key"] for one in s3.list_objects_v2(Bucket=outputs["PageBucket"])["Contents"]]
+    assert {"index.html", "page-settings"} <= set(page)
+    assert hippogym_aws("status", "--region", REGION) == 0
+    assert "participants' page: version" in capsys.readouterr().out
     assert hippogym_aws(*SETUP) == 0
     assert "nothing to do" in capsys.readouterr().out
     key = boto3.client("ssm", region_name=REGION).get_parameter(Name="/hippogym/hippogym/key", WithDecryption=True)

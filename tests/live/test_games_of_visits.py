@@ -1,5 +1,7 @@
 """In a study with steps: who may play, what they play, and what the desk is told of it."""
 
+import asyncio
+
 import pytest
 
 from hippogym.errors import RecordError
@@ -52,6 +54,47 @@ async def test_nobody_plays_without_a_visit(host: Host, hello: dict) -> None:
         assert client.all("error")[-1]["code"] == "unknown_visit"
         assert client.all("notice")[-1]["text"]
     assert not trial_folders(host.as_server())
+
+
+class SlowDesk(StandInDesk):
+    """It answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def admit(self, token: str):
+        self.asked.set()
+        await self.answer.wait()
+        return self.visits.get(token)
+
+
+async def test_what_is_said_while_the_desk_thinks_waits_for_its_answer(study) -> None:
+    desk = SlowDesk()
+    async with hosting(study, desk) as host, join(host.ws) as client:
+        desk.visits["t"] = host.admission("v1", settings={"game": "count-3", "maxEpisodes": 1})
+        await client.hello(visit="t")
+        await client.say(command="start")
+        await client.say(command="no such button")
+        await desk.asked.wait()
+        assert (await client.until("ping"))["ping"] == 0, "a page that hears nothing would think it is alone"
+        desk.answer.set()
+        assert (await client.until("done"))["done"]["reason"] == "finished", "nobody has pressed Start again"
+        assert [error["code"] for error in client.all("error")] == ["unknown_command"]
+
+
+async def test_who_leaves_while_the_desk_thinks_begins_nothing(study) -> None:
+    desk = SlowDesk()
+    async with hosting(study, desk) as host:
+        desk.visits["t"] = host.admission("v1")
+        async with join(host.ws) as client:
+            await client.hello(visit="t")
+            await desk.asked.wait()
+        desk.answer.set()
+        async with join(host.ws) as client:  # whoever comes after them is served, and so they have been dealt with
+            await client.hello(visit="nobody's")
+            assert await client.until_closed() == 1000
+        assert not host.sessions.here() and not trial_folders(host.as_server())
 
 
 async def test_a_label_is_no_key_in_version_2(host: Host, desk: StandInDesk) -> None:

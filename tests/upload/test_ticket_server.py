@@ -329,6 +329,7 @@ async def test_with_a_store_that_stays_down_it_goes_by_the_ticket_and_says_so(st
     with standing_alone(study, proxy) as server:
         async with joining(server) as client:
             await begin(client, ticket(episodes_done=1))
+            assert client.all("ping").count(0) >= 5, "a page that hears nothing for 8 s would give up, and ask anew"
             assert (await client.newest("status"))["episode"] == 2
             await client.say(command="stop")
             await client.until("done")

@@ -243,6 +243,8 @@ class AwsTarget:
             found.append(
                 f"{FOLDER}/ is in the image, with its private key: the servers use that, and nothing renews it."
             )
+        if self._project.scripts:
+            found.append("project.scripts is on, but on AWS the scripts of step files do not run (AWS_README.md).")
         if (of_stack := self._facts.outputs.get("StudyBucket")) and of_stack != self._setup.bucket:
             found.append(f"awsSetup.bucket is {self._setup.bucket}, but the stack's functions look into {of_stack}.")
         return found

@@ -6,3 +6,12 @@ docs/rehearsing-the-cloud.md.
 
     python -m tests.deploy.rehearsal --engine docker     # or process: without images
 """
+
+import os
+import sys
+from pathlib import Path
+
+AWS = str(Path(__file__).resolve().parents[3] / "aws")
+if AWS not in sys.path:  # pytest has it from pyproject.toml
+    sys.path.append(AWS)
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds of machines' images, of which we need none

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers
 from tests.deploy.rehearsal.story import Told, rehearse
+from tests.deploy.rehearsal.study import Scale
 
-RATES = {"docker": 30, "process": 60}
+SCALES = {"docker": Scale(3, 30), "process": Scale(2, 100)}
 
 
 def main() -> int:
@@ -16,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.deploy.rehearsal", description="A study on AWS, without AWS."
     )
-    parser.add_argument("--engine", choices=tuple(RATES), default="docker", help="docker: images and containers")
+    parser.add_argument("--engine", choices=tuple(SCALES), default="docker", help="docker: images and containers")
     parser.add_argument("--pictures", type=Path, help="a folder for what the participant sees")
     parser.add_argument("--short", action="store_true", help="without mishaps: who walks away, what is left behind")
     arguments = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
         work = Path(folder)
         engine = Containers(work) if arguments.engine == "docker" else Processes(work)
         rehearse(
-            work, engine, told, rate=RATES[arguments.engine], pictures=arguments.pictures, thorough=not arguments.short
+            work, engine, told, SCALES[arguments.engine], pictures=arguments.pictures, thorough=not arguments.short
         )
     return 0
 

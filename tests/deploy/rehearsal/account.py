@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, unquote
 
 import boto3
+from botocore.loaders import JSONFileLoader
 from moto.core.models import reset_model_data
 from moto.moto_api import state_manager
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -53,8 +55,12 @@ class Account:
     _tokens: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _clients: dict[str, Any] = field(default_factory=dict)
+    _lock_of_clients: threading.Lock = field(default_factory=threading.Lock)
+    _session: boto3.Session = field(default_factory=lambda: boto3.Session(*KEYS.values(), region_name=REGION))
 
     def __enter__(self) -> "Account":
+        self._models = mock.patch.object(JSONFileLoader, "load_file", read_once(JSONFileLoader.load_file))
+        self._models.start()
         reset_model_data()
         state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000})
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -72,6 +78,7 @@ class Account:
         state_manager.unset_transition("ecs::task")
         reset_model_data()
         pretend.MADE.clear()
+        self._models.stop()
 
     @property
     def url(self) -> str:
@@ -89,11 +96,8 @@ class Account:
         """boto3's, for those who look from outside."""
         with self._lock_of_clients:
             if service not in self._clients:
-                session = boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
-                self._clients[service] = session.client(service, endpoint_url=self.url)
+                self._clients[service] = self._session.client(service, endpoint_url=self.url)
             return self._clients[service]
-
-    _lock_of_clients = threading.Lock()
 
     # -- in front of moto --------------------------------------------------------------------------------------------
 
@@ -139,6 +143,18 @@ class Account:
         for task in tasks:
             self.ways.ran(task)
         return [answer]
+
+
+def read_once(load_file: Callable[..., Any]) -> Callable[..., Any]:
+    """botocore reads its descriptions of services anew for each session, for seconds; nobody changes them."""
+    known: dict[str, Any] = {}
+
+    def load(loader: Any, path: str) -> Any:
+        if path not in known:
+            known[path] = load_file(loader, path)
+        return known[path]
+
+    return load
 
 
 def _answered(start: Start, status: str, body: bytes, kind: str, *more: tuple[str, str]) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 from tests.deploy.rehearsal.account import ACCOUNT, REGION
 
 TRIES = 3
-LOOK_S = 0.25
+LOOK_S = 0.5
 EVERY_S = {"rate(5 minutes)": 300.0}
 
 
@@ -40,7 +40,8 @@ class Events:
     said: list[tuple[float, str, Any]] = field(default_factory=list)  # everything that was sent, in order
     given_up: list[str] = field(default_factory=list)
     _waiting: SimpleQueue[Any] = field(default_factory=SimpleQueue)
-    _idle: threading.Event = field(default_factory=threading.Event)
+    _pending: int = 0  # what is on its way, or being done
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
     _last: dict[str, float] = field(default_factory=dict)
 
@@ -64,7 +65,7 @@ class Events:
         event = {"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": topic, "Message": message}}]}
         for one in found:
             if one["Protocol"] == "lambda":
-                self._waiting.put((one["Endpoint"], event, 1))
+                self._send(one["Endpoint"], event)
 
     def happened(self, source: str, kind: str, detail: Mapping[str, Any]) -> None:
         """An event on the default bus: to the targets of every rule that it fits."""
@@ -83,14 +84,22 @@ class Events:
 
     def settled(self, within_s: float) -> bool:
         """Wait until nothing is on its way; False where it does not come to that."""
-        return self._idle.wait(within_s)
+        deadline = time.monotonic() + within_s
+        while self._pending and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not self._pending
+
+    def _send(self, arn: str, event: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._pending += 1
+        self._waiting.put((arn, event, 1))
 
     def _note(self, what: str, detail: Any) -> None:
         self.said.append((self.clock.now(), what, detail))
 
     def _to_targets(self, rule: str, event: Mapping[str, Any]) -> None:
         for target in self.client("events").list_targets_by_rule(Rule=rule)["Targets"]:
-            self._waiting.put((target["Arn"], event, 1))
+            self._send(target["Arn"], event)
 
     # -- delivering --------------------------------------------------------------------------------------------------
 
@@ -99,17 +108,17 @@ class Events:
             try:
                 arn, event, attempt = self._waiting.get(timeout=0.1)
             except Empty:
-                self._idle.set()
                 continue
-            self._idle.clear()
             try:
                 self.call(arn, event)
             except Exception as problem:
                 if attempt < TRIES:
                     self._ended.wait(0.2 * attempt)
                     self._waiting.put((arn, event, attempt + 1))
-                else:
-                    self.given_up.append(f"{arn.rpartition(':')[2]}: {problem}")
+                    continue
+                self.given_up.append(f"{arn.rpartition(':')[2]}: {problem}")
+            with self._lock:
+                self._pending -= 1
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_S):
@@ -124,8 +133,8 @@ class Events:
                 continue
             if now_s - self._last.setdefault(rule["Name"], now_s) >= every_s:
                 self._last[rule["Name"]] = now_s
-                self._note(rule["Name"], None)
                 self._to_targets(rule["Name"], {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+                self._note(rule["Name"], None)
 
     def _schedules(self) -> None:
         scheduler = self.client("scheduler")

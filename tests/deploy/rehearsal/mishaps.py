@@ -30,7 +30,7 @@ def somebody_walks_away(there: Stage, pictures: Path | None) -> None:
     there.events.turn_clock(30 * 60)
     there.wait_for("the server stops at maxRuntime", lambda: is_tidy(there), PATIENCE_S + 120)
     assert len(there.tasks.all) == before + 1 and task.code == 0, there.troubles()
-    [server] = [one for one in there.documents("servers") if one["visit"] == schedule]
+    [server] = [one for one in there.documents("servers") if one["id"] == schedule]
     assert server["state"] == "over"
     records = [key for key in there.objects(f"{PROJECT}/Trials/5f0walksaway/") if key.endswith(".pkl")]
     assert len(records) == 1, records

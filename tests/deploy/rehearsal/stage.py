@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from moto.ec2 import ec2_backends
+
 from hippogym.core.study.tickets import study_key
 from hippogym.deploy.certificate_pair import SHUT
 from tests.deploy.api_gateway import ApiGateway
-from tests.deploy.rehearsal.account import REGION, Account
+from tests.deploy.distribution import Distribution
+from tests.deploy.rehearsal.account import ACCOUNT, REGION, Account
 from tests.deploy.rehearsal.authority import Authority
 from tests.deploy.rehearsal.commands import get_ssl_certs, hippogym, update_project
-from tests.deploy.rehearsal.distribution import Distribution
 from tests.deploy.rehearsal.engines import Engine
 from tests.deploy.rehearsal.events import Events
 from tests.deploy.rehearsal.functions import Functions
 from tests.deploy.rehearsal.net import Net
-from tests.deploy.rehearsal.study import DOMAIN, PROJECT, make_study
+from tests.deploy.rehearsal.study import DOMAIN, PROJECT, Scale, make_study
 from tests.deploy.rehearsal.tasks import Tasks
 
 STACK = "hippogym"
@@ -99,7 +101,7 @@ class Stage:
 
 
 @contextmanager
-def stage(work: Path, engine: Engine, rate: int, note: Any) -> Iterator[Stage]:
+def stage(work: Path, engine: Engine, scale: Scale, note: Any) -> Iterator[Stage]:
     """work: an empty folder. note: told what has been done, for the time it took."""
     with ExitStack() as stack:
         account = stack.enter_context(Account(programs=engine.name == "docker"))
@@ -108,7 +110,7 @@ def stage(work: Path, engine: Engine, rate: int, note: Any) -> Iterator[Stage]:
         outputs = set_up(account, work)
         make_up_for_moto(account)
         note("hippogym aws setup")
-        study = make_study(work / "study", outputs, REGION, rate)
+        study = make_study(work / "study", outputs, REGION, scale)
         get_ssl_certs(study, account, *authority.signed(f"*.{DOMAIN}"))
         note("get_ssl_certs.py --yes")
         functions_environment = account.environment() | {"SSL_CERT_FILE": str(authority.root)}
@@ -125,7 +127,8 @@ def stage(work: Path, engine: Engine, rate: int, note: Any) -> Iterator[Stage]:
         hosts = [str(urlsplit(outputs[name]).hostname) for name in ("PageUrl", "ApiUrl")]
         tls = authority.context(*hosts)
         api = stack.enter_context(ApiGateway(lambda event: functions(f"hippogym-{STACK}-next", event), tls))
-        page = stack.enter_context(Distribution(account.client, tls))
+        buckets = {name: outputs[name] for name in ("PageBucket", "StudyBucket")}
+        page = stack.enter_context(Distribution(account.client("s3"), buckets, outputs, tls))
 
         def look_up(name: str, port: int) -> tuple[str, int] | None:
             if name in hosts:
@@ -149,9 +152,8 @@ def set_up(account: Account, work: Path) -> dict[str, str]:
 def make_up_for_moto(account: Account) -> None:
     """Its CloudFormation makes no group of schedules, and forgets that networks have names and buckets are shut."""
     account.client("scheduler").create_schedule_group(Name=f"hippogym-{STACK}")
-    ec2 = account.client("ec2")
-    for network in ec2.describe_vpcs()["Vpcs"]:
-        ec2.modify_vpc_attribute(VpcId=network["VpcId"], EnableDnsHostnames={"Value": True})
+    for network in ec2_backends[ACCOUNT][REGION].vpcs.values():
+        network.enable_dns_hostnames = "true"
     s3 = account.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
         shut = dict.fromkeys(SHUT, True)
@@ -160,10 +162,9 @@ def make_up_for_moto(account: Account) -> None:
 
 def take_down(made: Stage) -> str:
     """``hippogym aws destroy``. moto removes no route tables with a stack, and then not their network."""
-    ec2 = made.account.client("ec2")
-    for table in ec2.describe_route_tables()["RouteTables"]:
-        if not any(one["Main"] for one in table["Associations"]):
-            for one in table["Associations"]:
-                ec2.disassociate_route_table(AssociationId=one["RouteTableAssociationId"])
-            ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+    ec2 = ec2_backends[ACCOUNT][REGION]
+    for table in list(ec2.route_tables.values()):
+        if table.main_association_id is None:
+            table._associations.clear()
+            ec2.delete_route_table(table.id)
     return hippogym("aws", "destroy", "--region", REGION, "--yes", account=made.account, cwd=made.work)

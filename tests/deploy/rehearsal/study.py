@@ -1,15 +1,16 @@
-"""The study that is rehearsed: consent with a picture, three rounds of a little game, a survey."""
+"""The study that is rehearsed: consent with a picture, some rounds of a little game, a survey."""
 
 import io
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from tests.servers import ROOT
 
-PROJECT, DOMAIN, EPISODES, TICKS = "pilot", "lab.example.org", 3, 200
+PROJECT, DOMAIN, TICKS = "pilot", "lab.example.org", 200
 
 CONFIG = """
 project:
@@ -46,7 +47,15 @@ SURVEY = """<!doctype html><html lang=en><title>Survey</title><h1>How was it?</h
 THANKS = "<!doctype html><title>Thanks</title><h1>Thank you</h1><p>It helps us to see how people learn.</p>"
 
 
-def make_study(folder: Path, outputs: Mapping[str, str], region: str, rate: int) -> Path:
+@dataclass(frozen=True)
+class Scale:
+    """How much is played, and how fast: rate in frames a second."""
+
+    episodes: int = 3
+    rate: int = 30
+
+
+def make_study(folder: Path, outputs: Mapping[str, str], region: str, scale: Scale) -> Path:
     """As a researcher writes it when the stack is there. outputs: what `hippogym aws setup` says."""
     (folder / "StepFiles" / "images").mkdir(parents=True)
     (folder / "config.yml").write_text(
@@ -56,8 +65,8 @@ def make_study(folder: Path, outputs: Mapping[str, str], region: str, rate: int)
             region=region,
             domain=outputs["RootDomain"],
             ssl_bucket=outputs["SslBucket"],
-            episodes=EPISODES,
-            rate=rate,
+            episodes=scale.episodes,
+            rate=scale.rate,
         )  # fmt: skip
     )
     shutil.copy(ROOT / "agent.py", folder)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.ec2 import ec2_backends
 from moto.ecs import ecs_backends
 
 from tests.deploy.api_gateway import Server
@@ -149,11 +150,11 @@ class Tasks:
 
     def _address(self, task: Task) -> str:
         """A public one, at the task's network interface; moto gives them out of 127.0.0.0/8."""
-        ec2 = self._client("ec2")
+        ec2 = ec2_backends[ACCOUNT][REGION]
         details = {one["name"]: one["value"] for one in task.about["attachments"][0]["details"]}
-        address = ec2.allocate_address(Domain="vpc")
-        ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=details["networkInterfaceId"])
-        return str(address["PublicIp"])
+        address = ec2.allocate_address("vpc")
+        ec2.associate_address(allocation_id=address.allocation_id, eni=ec2.enis[details["networkInterfaceId"]])
+        return str(address.public_ip)
 
     def _tell(self, task: Task, last: str, desired: str) -> None:
         detail = {**task.about, "lastStatus": last, "desiredStatus": desired}
