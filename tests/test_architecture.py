@@ -16,7 +16,7 @@ JOINS = {
     "rehearse": ("live", "data", "pages"),
     "assembly": ("live", "data", "pages", "deploy", "bookkeeping"),
 }  # what joins parts, as the top does; nobody but the top imports it
-TOP = ("communicator", "trial", "updateProject", "agent", "hippogym.cli", "hippogym.__main__")
+TOP = ("communicator", "get_ssl_certs", "trial", "updateProject", "agent", "hippogym.cli", "hippogym.__main__")
 FILES = sorted((ROOT / "hippogym").rglob("*.py"))
 NOT_IN_CORE = {
     "asyncio", "threading", "multiprocessing", "socket", "select", "selectors", "time", "subprocess", "os", "pathlib",

@@ -15,6 +15,7 @@ from hippogym.deploy.functions_zip import Program
 from hippogym.deploy.plan import Item, Plan
 from hippogym.deploy.problems import DeployError
 from hippogym.deploy.stack_facts import USABLE
+from hippogym.deploy.study_roles import remove_study_roles
 
 LONGEST_WAIT_S = 45 * 60.0  # a distribution takes a while
 POLL_S = 5.0
@@ -187,6 +188,8 @@ class Stack:
             self._empty(outputs["PageBucket"], said)
         if self.now() is not None:
             self._stop_tasks(outputs.get("Cluster", self.name), said)
+            if "TaskBoundary" in outputs:
+                remove_study_roles(self._aws, self.name, outputs["TaskBoundary"], said)
             self._delete(said)
         functions = self.functions_bucket()
         for bucket in [functions, *(buckets if data else ())]:

@@ -20,6 +20,7 @@ from hippogym.deploy.stack import Stack
 from tests.deploy.pretend import MADE
 
 REGION = "us-west-2"
+LOGS_ONLY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}'
 SETUP = ("setup", "--region", REGION, "--domain", "lab.example.org", "--email", "someone@example.org", "--yes")
 
 
@@ -73,8 +74,14 @@ def test_a_lab_sets_up_changes_and_removes_its_stack_and_keeps_its_data(account,
     assert boto3.client("ssm", region_name=REGION).get_parameter(Name="/hippogym/hippogym/key", WithDecryption=True)[
         "Parameter"]["Value"] == key["Parameter"]["Value"]  # fmt: skip
     s3.put_object(Bucket=outputs["StudyBucket"], Key="pilot/Trials/a/episode", Body=b"records")
+    iam = boto3.client("iam")
+    ours = {"AssumeRolePolicyDocument": "{}", "PermissionsBoundary": outputs["TaskBoundary"]}
+    iam.create_role(RoleName="hippogym-hippogym-task-pilot", **ours)
+    iam.put_role_policy(RoleName="hippogym-hippogym-task-pilot", PolicyName="records", PolicyDocument=LOGS_ONLY)
+    iam.create_role(RoleName="hippogym-hippogym-task-of-another-stack", AssumeRolePolicyDocument="{}")
     unhook()
     assert hippogym_aws("destroy", "--region", REGION, "--yes") == 0
+    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["hippogym-hippogym-task-of-another-stack"]
     assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {outputs["StudyBucket"], outputs["SslBucket"]}
     assert hippogym_aws("status", "--region", REGION) == 1
 
