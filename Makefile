@@ -27,6 +27,8 @@ bench: .venv/dev-ready
 	$(BIN)/python -m benchmarks.play
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.uploading
+	$(BIN)/python -m benchmarks.arriving
+	$(BIN)/python -m benchmarks.mirror
 
 screenshots: .venv/dev-ready
 	$(BIN)/python scripts/screenshots.py
