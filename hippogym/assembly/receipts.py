@@ -55,29 +55,29 @@ class ReceiptPost:
                 self._backoff.most_s = MOST_WAIT_AT_THE_END_S
             self._changed.notify()
         self._thread.join(seconds + GRACE_S)
-        if self._waiting:
-            logger.error("what became of %d games did not come into the bucket", len(self._waiting))
-            self._waiting.clear()
+        with self._changed:
+            if self._waiting:
+                logger.error("what became of %d games did not come into the bucket", len(self._waiting))
+                self._waiting.clear()
 
     def _bring_all(self) -> None:
         with tempfile.TemporaryDirectory(prefix="hippo-receipts-") as folder:
-            while (visit_id := self._next()) is not None:
-                self._bring(visit_id, Path(folder) / "receipts.json")
+            while (waiting := self._next()) is not None:
+                self._bring(*waiting, Path(folder) / "receipts.json")
 
-    def _next(self) -> str | None:
-        """Waits for it; None: it is over."""
+    def _next(self) -> tuple[str, str] | None:
+        """A visit and what is to be in the bucket for it. Waits for one; None: it is over."""
         with self._changed:
             while True:
                 now_s = time.monotonic()
                 if self._end_s is not None and (not self._waiting or now_s >= self._end_s):
                     return None
                 if self._waiting and now_s >= self._backoff.due_s:
-                    return next(iter(self._waiting))
+                    return next(iter(self._waiting.items()))
                 ends = [at_s for at_s in (self._end_s, self._backoff.due_s if self._waiting else None) if at_s]
                 self._changed.wait(max(0.0, min(ends) - now_s) if ends else None)
 
-    def _bring(self, visit_id: str, file: Path) -> None:
-        text = self._waiting[visit_id]
+    def _bring(self, visit_id: str, text: str, file: Path) -> None:
         try:
             file.write_text(text)
             self._storage.replace(f"{self._project}/receipts/{visit_id}.json", FileRange(file))

@@ -38,8 +38,8 @@ class FrontDesk(Protocol):
         """The same for clients of version 1, whose pages come from /next: only visits that came by that door."""
         ...
 
-    async def began(self, visit_id: str, trial: str) -> str | None:
-        """A trial begins for this visit."""
+    async def began(self, visit_id: str, trial: str, step: str | None = None) -> str | None:
+        """A trial begins for this visit, in the game of this step."""
         ...
 
     async def progress(self, visit_id: str, progress: Mapping[str, Any]) -> str | None:

@@ -186,8 +186,8 @@ class Desk:
         except Refusal:
             return None
 
-    async def began(self, visit_id: str, trial: str) -> None:
-        """A trial of a visit has begun."""
+    async def began(self, visit_id: str, trial: str, step: str | None = None) -> None:
+        """A trial of a visit has begun; at which step the visit is, is known."""
         now_s = self.clock()
         await self._owe(visit_id, lambda ledger: self.books.began(ledger, visit_id, trial, now_s))
 

@@ -24,12 +24,17 @@ class Reports:
     """
 
     def __init__(
-        self, desk: FrontDesk | None, visit_id: str | None, trial: str, hand_on: Callable[[str], None]
+        self,
+        desk: FrontDesk | None,
+        visit_id: str | None,
+        step: str | None,
+        trial: str,
+        hand_on: Callable[[str], None],
     ) -> None:
         self.receipts: dict[str, str] = {}
         self._hand_on = hand_on
         self._desk = desk if visit_id is not None else None
-        self._visit_id = visit_id or ""
+        self._visit_id, self._step = visit_id or "", step
         self._trial = trial
         self._told_episodes = 0
         self._told_s = time.monotonic()
@@ -37,7 +42,7 @@ class Reports:
     async def began(self) -> None:
         """The trial begins."""
         if self._desk is not None:
-            await self._say("began", "that a game began", self._desk.began(self._visit_id, self._trial))
+            await self._say("began", "that a game began", self._desk.began(self._visit_id, self._trial, self._step))
 
     async def progress(self, progress: Mapping[str, Any], *, here: bool) -> None:
         """Where the trial is; told when an episode is over, and every half minute while the participant is here."""

@@ -70,7 +70,8 @@ class Session(Bridge):
         self.on_hold = False
         self.goodbye: Goodbye | None = None
         self.over = asyncio.Event()
-        self._reports = Reports(desk, self.about["visit"], self.trial, lambda text: self._tell({"receipt": text}))
+        where = self.about["visit"], self.about["step"], self.trial
+        self._reports = Reports(desk, *where, lambda text: self._tell({"receipt": text}))
         self._limits = limits
         self._on_end = on_end
         self._on_left = on_left

@@ -56,7 +56,8 @@ class TicketDesk:
     keep: Callable[[str, Sequence[str]], None] = lambda visit_id, receipts: None
     clock: Callable[[], float] = time.time
     _games: dict[Game, _Known] = field(default_factory=dict)
-    _at: dict[str, _Known] = field(default_factory=dict)
+    _admitted: dict[tuple[str, str], _Known] = field(default_factory=dict)
+    _playing: dict[str, _Known] = field(default_factory=dict)
     _receipts: dict[str, dict[str, str]] = field(default_factory=dict)
     _said: int = 0
 
@@ -67,22 +68,21 @@ class TicketDesk:
         ticket = read_ticket(self.key, token, self.clock())
         if ticket is None:
             return None
-        game = ticket.visit, ticket.step, ticket.round
-        known = self._games.get(game)
         header: dict[str, Any] = {"turn": ticket.turn} | ({"round": ticket.round} if ticket.round else {})
-        if known is None or known.trial is None:
-            found = await self._episodes_found(ticket) if self.resume == "resume" else 0
-            if found is None:
-                header["going_on"] = NOT_LOOKED
-            known = self._games.setdefault(game, _Known(ticket, 0))  # only now: somebody else may have come meanwhile
-            if self.resume == "resume":
-                known.episodes = max(known.episodes, ticket.episodes_done, found or 0)
-            else:
-                known.episodes = ticket.episodes_done
+        playing = self._playing.get(ticket.visit)
+        if playing is not None and playing.trial is not None:  # they go on with that, whatever game the ticket is for
+            return Admission(ticket.visit, ticket.user, self._overrides(playing.ticket, playing.episodes, header))
+        found = await self._episodes_found(ticket) if self.resume == "resume" else 0
+        if found is None:
+            header["going_on"] = NOT_LOOKED
+        known = self._games.setdefault((ticket.visit, ticket.step, ticket.round), _Known(ticket, 0))
         if known.over:
             return None
-        known.ticket = ticket
-        self._at[ticket.visit] = known
+        if known.trial is None:  # else they have come in by another tab meanwhile
+            known.ticket = ticket
+            resumed = max(known.episodes, ticket.episodes_done, found or 0)
+            known.episodes = resumed if self.resume == "resume" else ticket.episodes_done
+            self._admitted[ticket.visit, ticket.step] = known
         return Admission(ticket.visit, ticket.user, self._overrides(ticket, known.episodes, header))
 
     async def admit_user(self, user: str) -> Admission | None:
@@ -121,22 +121,22 @@ class TicketDesk:
 
     # -- what becomes of it --------------------------------------------------------------------------------------
 
-    async def began(self, visit_id: str, trial: str) -> str:
-        """A trial of a visit has begun."""
-        known = self._at[visit_id]
+    async def began(self, visit_id: str, trial: str, step: str | None = None) -> str:
+        """A trial of a visit has begun, in the game of this step."""
+        known = self._playing[visit_id] = self._admitted[visit_id, str(step)]
         known.trial, known.before = trial, known.episodes
         self._receipts[visit_id] = {}
         return self._receipt("began", known, {"trial": trial})
 
     async def progress(self, visit_id: str, progress: Mapping[str, Any]) -> str:
         """How far a trial is."""
-        known = self._at[visit_id]
+        known = self._playing[visit_id]
         known.episodes = known.before + int(progress["episodes"])
         return self._receipt("progress", known, progress)
 
     async def over(self, visit_id: str, result: Mapping[str, Any]) -> str:
         """A trial of a visit has ended. May be told again."""
-        known, reason = self._at[visit_id], str(result["reason"])
+        known, reason = self._playing[visit_id], str(result["reason"])
         known.episodes = known.before + int(result["episodes"])
         known.failures += reason == "failed" and known.trial is not None
         known.trial = None

@@ -14,7 +14,6 @@ from functions.ledger import BucketLedger
 from functions.names import Names
 from functions.next_step import Service
 from functions.objects import ChangedMeanwhile, Objects
-from functions.placing import Placing
 from functions.servers import Servers
 from functions.start_server import Starter
 from functions.stop_server import Stopper
@@ -107,14 +106,10 @@ class Cloud:
             "headers": headers | ({"authorization": f"Bearer {token}"} if token else {}),
             "body": json.dumps(body) if body is not None else "",
         }  # fmt: skip
-        is_well = lambda ip, name: self.well  # noqa: E731
-        service = Service(self.around, Visits, clock=self.clock, longest_s=self.patience_s)
-        plain = Placing.__init__.__defaults__
-        Placing.__init__.__defaults__ = (plain[0], is_well)  # type: ignore[misc]
-        try:
-            answer = service(event)
-        finally:
-            Placing.__init__.__defaults__ = plain  # type: ignore[misc]
+        service = Service(
+            self.around, Visits, clock=self.clock, is_well=lambda ip, name: self.well, longest_s=self.patience_s
+        )
+        answer = service(event)
         return answer["statusCode"], json.loads(answer["body"] or "null")
 
     def arrive(self, token: str | None = None, **link: str) -> tuple[str, dict[str, Any]]:

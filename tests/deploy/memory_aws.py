@@ -102,15 +102,18 @@ class Tasks:
     _running: dict[str, list[str]] = field(default_factory=dict)
 
     def run_task(
-        self, clientToken: str, startedBy: str, capacityProviderStrategy: list[dict[str, Any]], **about: Any
+        self, startedBy: str, clientToken: str = "", capacityProviderStrategy: Any = None, **about: Any
     ) -> dict[str, Any]:
+        clientToken = clientToken or f"none-{len(self.all)}"
         if clientToken in self._by_token:
             return {"tasks": [self._by_token[clientToken]]}
-        capacity = capacityProviderStrategy[0]["capacityProvider"]
+        capacity = capacityProviderStrategy[0]["capacityProvider"] if capacityProviderStrategy else "FARGATE"
         if not self.room(capacity):
             return {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}
         number = len(self.all) + 1
-        environment = about["overrides"]["containerOverrides"][0]["environment"]
+        environment = about.get("overrides", {"containerOverrides": [{"environment": []}]})["containerOverrides"][0][
+            "environment"
+        ]
         task = {
             "taskArn": f"arn:aws:ecs:us-west-2:123456789012:task/hippogym/{number:032x}", "startedBy": startedBy,
             "desiredStatus": "RUNNING", "lastStatus": "PROVISIONING", "capacityProviderName": capacity,

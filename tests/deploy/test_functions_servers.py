@@ -6,11 +6,12 @@ import pytest
 
 from hippogym.core.study.tickets import read, server_key, sign, visit_of_token
 from tests.deploy.cloud import DOMAIN, KEY, Cloud, Names, Servers, Stopper, cloud
+from tests.deploy.memory_cloud import memory_cloud
 
 
-@pytest.fixture
-def lab() -> Iterator[Cloud]:
-    with cloud() as made:
+@pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.long)])
+def lab(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with (memory_cloud if request.param == "memory" else cloud)() as made:
         yield made
 
 
@@ -99,7 +100,7 @@ def test_who_is_interrupted_by_spot_goes_on_in_a_new_task(lab):
     old = lab.tasks()[0]
     lab.ecs_says(Stopper, {**old, "lastStatus": "RUNNING", "desiredStatus": "STOPPED", "stopCode": "SpotInterruption"})
     assert lab.names() == {}
-    lab.client("ecs").stop_task(cluster="hippogym", task=old["taskArn"])
+    lab.client("ecs").stop_task(cluster="hippogym", task=old["taskArn"], reason="Spot")
     lab.deliver()
     lab.ecs_says(Stopper, {**old, "lastStatus": "STOPPED", "stopCode": "SpotInterruption"})
     lab.deliver()
@@ -171,7 +172,7 @@ def test_a_container_that_never_starts_is_not_started_for_ever(lab):
     for _ in range(12):
         lab.deliver()
         for task in lab.tasks():
-            lab.client("ecs").stop_task(cluster="hippogym", task=task["taskArn"])
+            lab.client("ecs").stop_task(cluster="hippogym", task=task["taskArn"], reason="bad")
             ended = {**task, "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "bad image"}
             lab.ecs_says(Stopper, ended)
     assert lab.tasks() == [] and lab.told == []
@@ -191,6 +192,7 @@ def test_the_janitor_finds_tasks_and_names_that_nobody_has(lab):
 
     Names(lab.around).set(f"{'b' * 20}.{DOMAIN}", "203.0.113.7")
     Names(lab.around).set(f"www.{DOMAIN}", "203.0.113.8")
+    lab.now_s += 400
     assert lab.janitor() >= 2
     lab.deliver()
     assert [task["startedBy"] for task in lab.tasks()] == [f"pilot/{visit}/1"]

@@ -11,14 +11,15 @@ from functions.seats import Seats
 from hippogym.core.study.tickets import read, server_key, visit_of_token
 from tests.deploy.cloud import BUCKET, DOMAIN, KEY, Cloud, Objects, Stopper, cloud, study_document
 from tests.deploy.memory_aws import Bucket, over_the_network
+from tests.deploy.memory_cloud import memory_cloud
 from tests.patience import PATIENCE_S
 
 SHARED = {"awsSetup": {"participantsPerTask": 3}}
 
 
-@pytest.fixture
-def lab() -> Iterator[Cloud]:
-    with cloud(**SHARED) as made:
+@pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.long)])
+def lab(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with (memory_cloud if request.param == "memory" else cloud)(**SHARED) as made:
         yield made
 
 
@@ -93,7 +94,7 @@ def test_an_interruption_moves_all_of_them(lab):
     before = place(lab, tokens[0])
     (old,) = lab.tasks()
     lab.ecs_says(Stopper, {**old, "desiredStatus": "STOPPED", "stopCode": "SpotInterruption"})
-    lab.client("ecs").stop_task(cluster="hippogym", task=old["taskArn"])
+    lab.client("ecs").stop_task(cluster="hippogym", task=old["taskArn"], reason="Spot")
     assert [place(lab, token) for token in tokens] == [{"state": "waiting"}] * 3
     lab.deliver()
     (new,) = lab.tasks()

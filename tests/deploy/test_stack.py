@@ -50,6 +50,7 @@ def unhook() -> None:
         ec2.delete_route_table(RouteTableId=table["RouteTableId"])
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_lab_sets_up_changes_and_removes_its_stack_and_keeps_its_data(account, capsys):
     s3 = boto3.client("s3", region_name=REGION)

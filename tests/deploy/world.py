@@ -102,7 +102,7 @@ class World:
         clock = lambda: self.now_s  # noqa: E731
         self.bucket, self.ecs = Bucket(clock), Tasks(clock, on_task=self._on_task)
         self.route53, self.scheduler = Names(), Schedules(self._on_schedule)
-        self._services = {
+        self.services = {
             "s3": self.bucket, "ecs": self.ecs, "route53": self.route53, "scheduler": self.scheduler,
             "ec2": Addresses(), "ssm": Parameters(), "sns": Topics(self._on_topic),
         }  # fmt: skip
@@ -139,7 +139,7 @@ class World:
     # -- functions ---------------------------------------------------------------------------------------------------
 
     def around(self) -> Surroundings:
-        return Surroundings(self.settings, lambda service: Asked(service, self._services[service], self.calls))
+        return Surroundings(self.settings, lambda service: Asked(service, self.services[service], self.calls))
 
     def ask(self, method: str, path: str, token: str | None = None, body: object = None) -> tuple[int, Any]:
         event = {

@@ -41,7 +41,7 @@ class StandInDesk:
     async def admit_user(self, user: str) -> Admission | None:
         return self.users.get(user)
 
-    async def began(self, visit_id: str, trial: str) -> None:
+    async def began(self, visit_id: str, trial: str, step: str | None = None) -> None:
         self._note("began", visit_id, trial)
 
     async def progress(self, visit_id: str, progress: Mapping[str, Any]) -> None:

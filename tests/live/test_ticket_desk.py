@@ -47,7 +47,7 @@ async def episodes(desk: TicketDesk, **about: Any) -> int:
 
 async def play(desk: TicketDesk, played: int, reason: str, visit: str = VISIT) -> dict[str, Any]:
     trial = f"trial-{secrets.token_hex(4)}"
-    await desk.began(visit, trial)
+    await desk.began(visit, trial, "game")
     result = {"trial": trial, "episodes": played, "ticks": 10 * played, "score": 1.0 * played, "reason": reason}
     return read(KEY, "receipt", await desk.over(visit, result))
 
@@ -98,6 +98,18 @@ async def test_a_study_that_starts_games_over_goes_by_the_ticket(make_desk) -> N
     assert await episodes(desk, episodes_done=0) == 0
 
 
+async def test_a_ticket_for_another_game_changes_nothing_in_the_one_that_is_played(make_desk) -> None:
+    desk = make_desk()
+    practice, game = ticket(step="practice", overrides=[{"maxEpisodes": 1}]), ticket()
+    await desk.admit(game)
+    await desk.admit(practice)  # in another tab, before the game has begun
+    began = read(KEY, "receipt", await desk.began(VISIT, "t1", "game"))
+    assert (await desk.admit(practice)).spec_overrides["step"] == "game", "they go on with what they play"
+    over = await desk.over(VISIT, {"trial": "t1", "episodes": 3, "ticks": 9, "score": 0.0, "reason": "finished"})
+    assert (began["step"], read(KEY, "receipt", over)["step"]) == ("game", "game")
+    assert await desk.admit(game) is None and await desk.admit(practice) is not None
+
+
 @pytest.mark.parametrize(
     ("resume", "reasons", "may"),
     [
@@ -145,7 +157,7 @@ async def test_settings_that_the_image_does_not_know_are_an_error_without_their_
 async def test_the_bucket_gets_the_newest_of_each_kind_of_the_newest_trial(make_desk) -> None:
     desk = make_desk()
     await episodes(desk)
-    await desk.began(VISIT, "one")
+    await desk.began(VISIT, "one", "game")
     for episode in (1, 2):
         await desk.progress(VISIT, {"trial": "one", "episodes": episode, "ticks": 5, "score": 0.0})
     over = await desk.over(VISIT, {"trial": "one", "episodes": 2, "ticks": 9, "score": 0.0, "reason": "server"})
@@ -153,7 +165,7 @@ async def test_the_bucket_gets_the_newest_of_each_kind_of_the_newest_trial(make_
     said = [read(KEY, "receipt", text) for text in kept]
     assert (visit, kept[-1], [one["kind"] for one in said]) == (VISIT, over, ["began", "progress", "over"])
     assert said[1]["episodes"] == 2 and [one["number"] for one in said] == [1, 3, 4]
-    await desk.began(VISIT, "two")
+    await desk.began(VISIT, "two", "game")
     assert [read(KEY, "receipt", text)["trial"] for text in desk.kept[-1][1]] == ["two"]
 
 

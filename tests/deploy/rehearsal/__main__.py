@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers
+from tests.deploy.rehearsal.engines import Containers, Processes, why_no_containers, why_not_here
 from tests.deploy.rehearsal.story import Told, rehearse
 from tests.deploy.rehearsal.study import Scale
 
@@ -21,8 +21,9 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, help="a folder for what the participant sees")
     parser.add_argument("--short", action="store_true", help="without mishaps: who walks away, what is left behind")
     arguments = parser.parse_args()
-    if arguments.engine == "docker" and (why_not := why_no_containers()):
-        sys.stderr.write(f"{why_not}; --engine process needs none\n")
+    why_not = why_not_here() or (why_no_containers() if arguments.engine == "docker" else None)
+    if why_not is not None:
+        sys.stderr.write(f"{why_not} (docs/rehearsing-the-cloud.md)\n")
         return 2
     told = Told(lambda line: print(line, flush=True))
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:

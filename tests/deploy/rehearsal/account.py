@@ -1,7 +1,8 @@
 """An AWS account on this machine: moto as a server, and in front of it what moto does not do.
 
 Invoking a function, publishing to a topic and running or stopping a task go to those who really do it (``ways``); all
-else is moto's. Calls come one after the other, so that conditional writes are as atomic as S3's.
+else is moto's. Calls come one after the other, so that conditional writes are as atomic as S3's; what functions and
+tasks ask of buckets is held against the policies of their roles.
 """
 
 import io
@@ -9,6 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -16,6 +18,7 @@ from urllib.parse import parse_qs, unquote
 
 import boto3
 from botocore.loaders import JSONFileLoader
+from moto.core.authorization import enable_iam_authentication
 from moto.core.models import reset_model_data
 from moto.moto_api import state_manager
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -114,7 +117,7 @@ class Account:
             return _answered(start, "200 OK", PUBLISHED.format("a-message").encode(), "text/xml")
         if target.endswith(".RunTask"):
             return self._run(environ, json.loads(body), start)
-        with self._lock:
+        with self._lock, rights_of(environ):
             answer = b"".join(self._moto(environ, start))
         if target.endswith(".StopTask"):
             task = json.loads(answer).get("task")
@@ -136,13 +139,23 @@ class Account:
         with self._lock:
             if token in self._tokens:
                 return _answered(start, "200 OK", self._tokens[token], kind)
-            answer = b"".join(self._moto(environ, start))
+            with rights_of(environ):
+                answer = b"".join(self._moto(environ, start))
             tasks = json.loads(answer).get("tasks", ())
             if tasks:
                 self._tokens[token] = answer
         for task in tasks:
             self.ways.ran(task)
         return [answer]
+
+
+def rights_of(environ: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    """Who has taken a role on, a function or a task, may do in buckets what the role's policies say.
+
+    Other services are left out: moto does not know there which resource is asked for (test_iam.py has them).
+    """
+    who = environ.get("HTTP_AUTHORIZATION", "")
+    return enable_iam_authentication() if "Credential=ASIA" in who and "/s3/aws4" in who else nullcontext()
 
 
 def read_once(load_file: Callable[..., Any]) -> Callable[..., Any]:

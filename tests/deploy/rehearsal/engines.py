@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Protocol
@@ -12,7 +14,6 @@ from typing import IO, Protocol
 from hippogym.deploy.docker import Docker
 from tests.deploy import engine as real_docker
 from tests.deploy.lab import Engine as Remembering
-from tests.patience import PATIENCE_S
 
 REGISTRY = "127.0.0.1:9310"
 
@@ -139,9 +140,22 @@ class Processes:
         return Process(folder, there | dict(environment), (folder / "server.log").open("wb"))
 
 
+def why_not_here() -> str | None:
+    """None where a rehearsal can be: each server has an address of 127.0.0.0/8, and only Linux has all of them."""
+    return None if sys.platform == "linux" else "only Linux has every address of 127.0.0.0/8"
+
+
 def why_no_containers() -> str | None:
-    """None where there is an engine."""
-    return real_docker.why_no_engine()
+    """None where there are an engine and a registry."""
+    return real_docker.why_no_engine() or (None if _registry_answers() else f"no registry answers at {REGISTRY}")
 
 
-__all__ = ["PATIENCE_S", "REGISTRY", "Containers", "Engine", "Processes", "Running", "why_no_containers"]
+def _registry_answers() -> bool:
+    try:
+        urllib.request.urlopen(f"http://{REGISTRY}/v2/", timeout=5).close()
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        return problem.code == 401
+    except OSError:
+        return False
+    return True

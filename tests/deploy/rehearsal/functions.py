@@ -97,8 +97,11 @@ class Functions:
                 zipfile.ZipFile(io.BytesIO(answer.read())).extractall(folder)
         logs = self._work / "logs"
         logs.mkdir(exist_ok=True)
+        keys = self._client("sts").assume_role(RoleArn=about["Role"], RoleSessionName=name)["Credentials"]
         environment = {
             **self._environment,
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
             **{key: str(value) for key, value in about["Environment"]["Variables"].items()},
             "AWS_LAMBDA_FUNCTION_NAME": name, "PATH": os.environ.get("PATH", ""),
         }  # fmt: skip

@@ -4,13 +4,15 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 from moto.ec2 import ec2_backends
+from moto.iam import iam_backends
 
 from hippogym.core.study.tickets import study_key
 from hippogym.deploy.certificate_pair import SHUT
@@ -76,6 +78,20 @@ class Stage:
 
     def schedules(self) -> list[str]:
         return [one["Name"] for one in self.account.client("scheduler").list_schedules()["Schedules"]]
+
+    def task_may_read(self, key: str) -> bool:
+        """Whether the role of a task lets it have an object of the study's bucket."""
+        role = f"arn:aws:iam::{ACCOUNT}:role/hippogym-{STACK}-task-{PROJECT}"
+        keys = self.account.client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+        s3 = session.client("s3", endpoint_url=self.account.url)
+        try:
+            with closing(s3.get_object(Bucket=self.outputs["StudyBucket"], Key=key)["Body"]) as body:
+                return bool(body.read())
+        except s3.exceptions.ClientError:
+            return False
+        finally:
+            s3.close()
 
     def code_key(self) -> bytes:
         """What the study's completion codes are signed with."""
@@ -150,10 +166,13 @@ def set_up(account: Account, work: Path) -> dict[str, str]:
 
 
 def make_up_for_moto(account: Account) -> None:
-    """Its CloudFormation makes no group of schedules, and forgets that networks have names and buckets are shut."""
+    """What its CloudFormation leaves out, and a role's policies in a form that it can hold somebody to."""
     account.client("scheduler").create_schedule_group(Name=f"hippogym-{STACK}")
     for network in ec2_backends[ACCOUNT][REGION].vpcs.values():
         network.enable_dns_hostnames = "true"
+    for role in iam_backends[ACCOUNT]["aws"].roles.values():
+        for name, document in role.policies.items():
+            role.policies[name] = document if isinstance(document, str) else json.dumps(document)
     s3 = account.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
         shut = dict.fromkeys(SHUT, True)

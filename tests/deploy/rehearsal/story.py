@@ -149,6 +149,8 @@ def what_is_kept(there: Stage, code: str, episodes: int) -> None:
     assert sorted((one["episode"], one["ticks"]) for one in whole) == [(n, TICKS) for n in range(episodes)], told
     [cut] = [one for one in told if one not in whole]
     assert (cut["episode"], cut["reason"]) == (CUT, "server") and 0 < cut["ticks"] < TICKS, told
+    record = next(key for key in there.objects(f"{PROJECT}/Trials/") if key.endswith(".pkl"))
+    assert there.task_may_read(record) and not there.task_may_read(f"{PROJECT}/study.json"), "roles are not enforced"
     where = f"s3://{there.outputs['StudyBucket']}/{PROJECT}/Trials"
     said = hippogym("verify", where, account=there.account, cwd=there.work)
     assert f"{len(told)} records are as they were written, 0 are not" in said, said

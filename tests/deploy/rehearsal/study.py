@@ -21,7 +21,8 @@ project:
   maxRuntime: 30
   steps: {{1: consent.html, 2: game, 3: survey.html, finalStep: thanks.html}}
   events: {{startServerStep: 1, stopServerStep: 3}}
-  awsSetup: {{bucket: {bucket}, region: {region}, rootDomain: {domain}, cpu: 1, memory: 2}}
+  awsSetup:
+    {{bucket: {bucket}, region: {region}, rootDomain: {domain}, cpu: 1, memory: 2, participantsPerTask: {shared}}}
   ssl: {{sslBucket: {ssl_bucket}, fullchain: SSL/fullchain.pem, privkey: SSL/privkey.pem}}
 trial:
   game: MountainCar-v0
@@ -49,10 +50,11 @@ THANKS = "<!doctype html><title>Thanks</title><h1>Thank you</h1><p>It helps us t
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is played, and how fast: rate in frames a second."""
+    """How much is played, and how fast: rate in frames a second. shared: how many share a server."""
 
     episodes: int = 3
     rate: int = 30
+    shared: int = 1
 
 
 def make_study(folder: Path, outputs: Mapping[str, str], region: str, scale: Scale) -> Path:
@@ -67,6 +69,7 @@ def make_study(folder: Path, outputs: Mapping[str, str], region: str, scale: Sca
             ssl_bucket=outputs["SslBucket"],
             episodes=scale.episodes,
             rate=scale.rate,
+            shared=scale.shared,
         )  # fmt: skip
     )
     shutil.copy(ROOT / "agent.py", folder)
