@@ -212,3 +212,31 @@ def test_a_start_that_breaks_off_after_the_task_was_run_finds_it_again(lab, monk
     lab.told = lost
     lab.deliver()
     assert len(lab.tasks()) == 1
+
+
+def test_a_task_that_has_ended_unheard_is_found_and_the_participant_gets_another(lab):
+    token, visit = playing(lab)
+    lab.client("ecs").stop_task(cluster="hippogym", task=lab.tasks()[0]["taskArn"], reason="unheard")
+    lab.now_s += 400
+    assert lab.janitor() == 1
+    lab.deliver()
+    assert place(lab, token) == {"state": "waiting"}
+    lab.deliver()
+    (new,) = lab.tasks()
+    assert new["startedBy"] == f"pilot/{visit}/2"
+    lab.run(new)
+    assert place(lab, token)["state"] == "ready"
+
+
+def test_where_ecs_has_not_said_that_a_task_runs_the_page_asks_and_it_is_looked_at(lab):
+    token, visit = at_the_game(lab)
+    lab.deliver()
+    (task,) = lab.tasks()
+    told, lab.ecs_says = lab.ecs_says, lambda *_: None
+    lab.run(task)
+    lab.ecs_says = told
+    lab.now_s += 60
+    assert place(lab, token) == {"state": "waiting"}
+    lab.deliver()
+    assert list(lab.names()) == [f"{visit}.{DOMAIN}"]
+    assert place(lab, token)["state"] == "ready"

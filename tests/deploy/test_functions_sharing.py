@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from functions.seats import Seats
 
-from hippogym.core.study.tickets import read, server_key, visit_of_token
+from hippogym.core.study.tickets import read, server_key, sign, visit_of_token
 from tests.deploy.cloud import BUCKET, DOMAIN, KEY, Cloud, Objects, Stopper, cloud, study_document
 from tests.deploy.memory_aws import Bucket, over_the_network
 from tests.deploy.memory_cloud import memory_cloud
@@ -68,6 +68,19 @@ def test_each_has_a_ticket_of_their_own_signed_for_the_server_they_share(lab):
         server = got["url"].removeprefix("wss://").partition(".")[0]
         said = read(server_key(KEY, "pilot", server), "ticket", got["ticket"])
         assert said is not None and said["visit"] == visit_of_token(KEY, "pilot", token) != server
+
+
+def test_what_the_shared_server_says_counts_for_each_of_them_and_what_another_says_does_not(lab):
+    token, other = playing(lab, 2)
+    server = place(lab, token)["url"].removeprefix("wss://").partition(".")[0]
+    visit = visit_of_token(KEY, "pilot", token)
+    receipt = {"kind": "over", "visit": visit, "trial": "t1", "reason": "finished", "episodes": 2}
+    for signer, status in (("0" * 20, 400), (visit, 400), (server, 200)):
+        text = sign(server_key(KEY, "pilot", signer), "receipt", receipt)
+        assert lab.ask("POST", "/study/now", token, {"receipts": [text]})[0] == status
+    assert lab.ask("GET", "/study/now", token)[1]["view"]["name"] == "survey"
+    lab.deliver()
+    assert place(lab, other)["state"] == "ready"
 
 
 def test_a_shared_server_stays_until_the_last_has_left(lab):
