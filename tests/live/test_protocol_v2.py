@@ -69,6 +69,8 @@ async def test_keys_are_held_combine_and_are_let_go(server: RunningServer) -> No
         for one, other in zip(applied, [None, *applied], strict=False)
         if not other or one["name"] != other["name"]
     ]
+    if changes[0] == "noop":  # a tick between start and the first key, where the machine is slow
+        del changes[0]
     assert changes == ["up", "upright", "left", "noop"]
     assert {one["value"] for one in applied if one["name"] == "upright"} == {5}
     assert [entry["info"]["action"] for entry in of_kind(entries, "tick")] == [one["value"] for one in applied]

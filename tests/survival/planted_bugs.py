@@ -190,8 +190,8 @@ BUGS = (
     Bug("a stopping server does not wait for its trials", "hippogym/live/sessions.py",
         "                    await session.over.wait()\n", "                    session.kill(\"late\")\n", (STOPPING,)),
     Bug("a stopping server does not upload what is left", "hippogym/assembly/server.py",
-        "        if uploader is not None:\n            await asyncio.to_thread(uploader.drain",
-        "        if False:\n            await asyncio.to_thread(uploader.drain", (SERVER,)),
+        "            if uploader is not None:\n                tasks.create_task(asyncio.to_thread(uploader.drain",
+        "            if False:\n                tasks.create_task(asyncio.to_thread(uploader.drain", (SERVER,)),
     Bug("a server with something left to upload ends with 0", "hippogym/assembly/uploads.py",
         "    return LEFT\n", "    return 0\n", (SERVER,)),
     # -- used and forgotten ------------------------------------------------------------------------------------------
