@@ -18,7 +18,8 @@ LARGEST_WIRE_BYTES = 2**20  # what v1's clients took at most
 
 # What only the server may say (docs/protocol.md): with a "done" of its own, an agent would end its participant's game.
 SERVERS_OWN = frozenset(
-    "UI frame frameId display welcome keys actions stepMode frameRate status notice ping rttMs error done queue receipt".split()
+    "UI frame frameId display welcome keys actions stepMode frameRate status notice ping rttMs error done queue "
+    "receipt".split()
 )
 
 Frame = NDArray[np.uint8]
