@@ -15,12 +15,13 @@ from hippogym.data.bucket_answers import BucketAnswers
 from hippogym.data.export import ledger as exports
 from hippogym.data.export.csv import safe_text
 from hippogym.data.export.optional import need
-from hippogym.data.sources import is_address, open_store
+from hippogym.data.sources import open_store
+from hippogym.data.study_folder import study_place
 from hippogym.errors import RecordError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=_place, default=Path(),
+    parser.add_argument("--study", type=study_place, default=Path(),
                         help="the study's folder (this one), or s3://bucket/projectId of one on AWS")  # fmt: skip
     parser.add_argument("--data", type=Path, help="folder of the records (Trials in the study)")
     parser.add_argument("--to", choices=tuple(_WRITERS), default="csv", help="the format (csv, for spreadsheets)")
@@ -52,10 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         sys.stdout.write(f"{arguments.out}: {len(rows)} rows\n")
     return 0
-
-
-def _place(text: str) -> str | Path:
-    return text if is_address(text) else Path(text)
 
 
 def _records(arguments: argparse.Namespace) -> Path | None:
