@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from hippogym.core.study.ledger import Held
 from hippogym.core.study.visit import Visit
 from hippogym.data.ledger.sqlite import FILE, SqliteLedger
 from hippogym.data.manifest import iso
@@ -20,6 +21,16 @@ from hippogym.errors import RecordError
 Row = dict[str, Any]
 
 _ABOUT = ("visit", "user", "condition", "site", "door", "preview", "arrived", "ended", "outcome", "code", "at_step")
+
+
+class Kept(Protocol):
+    """What is needed of a ledger: the one of a server of one's own, or the documents in a bucket."""
+
+    def all(self) -> Iterator[Held]:
+        """Every visit, in the order of their beginning."""
+
+    def answers(self, visit_id: str | None = None) -> Iterator[Mapping[str, Any]]:
+        """Every answer of a visit, or of all."""
 
 
 @contextmanager
@@ -35,7 +46,7 @@ def ledger_in(records: Path) -> Iterator[SqliteLedger]:
         ledger.close()
 
 
-def visits(ledger: SqliteLedger, *, previews: bool) -> list[Row]:
+def visits(ledger: Kept, *, previews: bool) -> list[Row]:
     """A row for each visit: who, how it ended, and the last answer to every question, with how long each step took."""
     rows = []
     for held in ledger.all():
@@ -58,7 +69,7 @@ def visits(ledger: SqliteLedger, *, previews: bool) -> list[Row]:
     return rows
 
 
-def answers(ledger: SqliteLedger, *, previews: bool) -> list[Row]:
+def answers(ledger: Kept, *, previews: bool) -> list[Row]:
     """A row for each question of each answer, earlier tries included."""
     rows = []
     for held in ledger.all():
@@ -84,7 +95,7 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(found)
 
 
-def write_files(ledger: SqliteLedger, folder: Path, *, previews: bool) -> int:
+def write_files(ledger: Kept, folder: Path, *, previews: bool) -> int:
     """Write what participants have uploaded, each file under its sha256; returns how many. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     count = 0

@@ -4,10 +4,17 @@ from pathlib import Path
 
 from hippogym.core.study.visit import Visit
 from hippogym.data.answers import ledger_in
+from hippogym.data.bucket_answers import BucketAnswers
 from hippogym.data.code_key import FILE, code_key
+from hippogym.data.sources import is_address, open_store
 from hippogym.errors import RecordError
 
 FOLDER = "Trials"
+
+
+def study_place(text: str) -> str | Path:
+    """A study's folder, or the address of one on AWS (s3://bucket/projectId), as somebody typed it."""
+    return text if is_address(text) else Path(text)
 
 
 def data_folder(study: Path, data: Path | None) -> Path:
@@ -29,3 +36,8 @@ def all_visits(folder: Path) -> list[Visit]:
     """Every visit, in the order of their beginning. Raises RecordError, StartError."""
     with ledger_in(folder) as ledger, ledger.reading():
         return [held.visit for held in ledger.all()]
+
+
+def visits_at(address: str) -> list[Visit]:
+    """Every visit of a study on AWS. Raises RecordError, StorageError."""
+    return [held.visit for held in BucketAnswers(open_store(address), address).all()]

@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from hippogym.data.answers import Row, answers, as_text, columns, ledger_in, visits, write_files
+from hippogym.data.answers import Kept, Row, answers, as_text, columns, ledger_in, visits, write_files
+from hippogym.data.bucket_answers import BucketAnswers
 from hippogym.data.export import ledger as exports
 from hippogym.data.export.csv import safe_text
 from hippogym.data.export.optional import need
+from hippogym.data.sources import open_store
+from hippogym.data.study_folder import study_place
 from hippogym.errors import RecordError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, default=Path(), help="the study's folder (this one)")
+    parser.add_argument("--study", type=study_place, default=Path(),
+                        help="the study's folder (this one), or s3://bucket/projectId of one on AWS")  # fmt: skip
     parser.add_argument("--data", type=Path, help="folder of the records (Trials in the study)")
     parser.add_argument("--to", choices=tuple(_WRITERS), default="csv", help="the format (csv, for spreadsheets)")
     parser.add_argument("--out", type=Path, help="the new file (else the table is printed)")
@@ -34,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0. Raises HippoError, OSError."""
-    records = arguments.data or arguments.study / "Trials"
-    with ledger_in(records) as ledger, ledger.reading():
+    records = _records(arguments)
+    with _kept(arguments, records) as ledger:
         make = visits if arguments.rows == "visits" else answers
         rows = make(ledger, previews=arguments.previews)
         if arguments.files is not None:
@@ -43,12 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"{arguments.files}: {count} files\n")
     if arguments.to == "parquet" and arguments.out is None:
         raise RecordError("a Parquet file cannot be printed; say where it is to be with --out")
-    if arguments.out is not None and rows:
+    if arguments.out is not None and rows and records is not None:
         exports.remember(records, arguments.to, arguments.out)  # before it is there: who is forgotten has to be found
     _WRITERS[arguments.to](rows, arguments.out)
     if arguments.out is not None:
         sys.stdout.write(f"{arguments.out}: {len(rows)} rows\n")
     return 0
+
+
+def _records(arguments: argparse.Namespace) -> Path | None:
+    """The data folder; None for a study on AWS. Raises RecordError."""
+    if isinstance(arguments.study, Path):
+        return arguments.data or arguments.study / "Trials"
+    if arguments.data is not None:
+        raise RecordError("--data is for a study in a folder; --study names one in a bucket")
+    return None
+
+
+@contextmanager
+def _kept(arguments: argparse.Namespace, records: Path | None) -> Iterator[Kept]:
+    if records is None:
+        yield BucketAnswers(open_store(arguments.study), arguments.study)
+        return
+    with ledger_in(records) as ledger, ledger.reading():
+        yield ledger
 
 
 def _csv(rows: Sequence[Row], out: Path | None) -> None:

@@ -15,7 +15,7 @@ from hippogym.core.study.recruiting import SITES
 from hippogym.core.study.way import OUTCOMES
 from hippogym.data.export import ledger as exports
 from hippogym.data.export.csv import safe_text
-from hippogym.data.study_folder import all_visits, data_folder, existing_key
+from hippogym.data.study_folder import all_visits, data_folder, existing_key, study_place, visits_at
 from hippogym.data.terminal import harmless
 from hippogym.errors import RecordError
 
@@ -30,7 +30,8 @@ COLUMNS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, default=Path(), help="folder of config.yml (this one)")
+    parser.add_argument("--study", type=study_place, default=Path(),
+                        help="folder of config.yml (this one), or s3://bucket/projectId of a study on AWS")  # fmt: skip
     parser.add_argument("--data", type=Path, help="folder of the study's data (Trials in the study)")
     parser.add_argument("--site", choices=SITES, help="only who came from there")
     parser.add_argument("--pay", type=_outcomes, default=PAID, help=f"outcomes that are paid ({','.join(PAID)})")
@@ -45,13 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0, or 1 where rows of a batch are left for a person to decide. Raises RecordError, StartError."""
-    folder = data_folder(arguments.study, arguments.data)
+    folder = _folder(arguments)
+    visits = visits_at(str(arguments.study)) if folder is None else all_visits(folder)
     site = "mturk" if arguments.batch is not None and arguments.site is None else arguments.site
-    lines = payouts(all_visits(folder), site, arguments.pay, arguments.bonus, arguments.most_bonus)
+    lines = payouts(visits, site, arguments.pay, arguments.bonus, arguments.most_bonus)
     if arguments.batch is not None:
+        if folder is None:
+            raise RecordError("--batch needs the key of the study's codes, which is not read from AWS; use --ids")
         return _batch(arguments.batch, arguments.out, lines, existing_key(folder))
     table = not (arguments.ids or arguments.bonuses)
-    if table and arguments.out is not None:
+    if table and arguments.out is not None and folder is not None:
         exports.remember(folder, "csv", arguments.out)  # before it is there: who is forgotten has to be found
     with _output(arguments.out, encoding="utf-8-sig" if table else "utf-8") as file:
         if arguments.ids:
@@ -63,6 +67,15 @@ def run(arguments: argparse.Namespace) -> int:
     counts = Counter(line.pay for line in lines)
     sys.stderr.write(f"{counts['yes']} to be paid, {counts['look']} to be looked at, {counts['no']} not\n")
     return 0
+
+
+def _folder(arguments: argparse.Namespace) -> Path | None:
+    """Where the study's data is; None for a study on AWS. Raises RecordError."""
+    if isinstance(arguments.study, Path):
+        return data_folder(arguments.study, arguments.data)
+    if arguments.data is not None:
+        raise RecordError("--data is for a study in a folder; --study names one in a bucket")
+    return None
 
 
 def write_table(lines: Iterable[Payout], file: TextIO) -> None:

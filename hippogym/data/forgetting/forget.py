@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hippogym.data.forgetting.bucket_visits import BucketVisits
 from hippogym.data.forgetting.person import Person, Place
 from hippogym.data.forgetting.places import places, trials_of
 from hippogym.data.forgetting.search import Findings, merged, search
@@ -58,7 +59,10 @@ class Forgetting:
 
     def plan(self) -> Plan:
         """What there is. Nothing is changed."""
-        names = self._names = [self._name, *labels_of(self._records, self._name)]
+        labels = set(labels_of(self._records, self._name))
+        for place in self._places:
+            labels.update(place.labels_of(self._name) if isinstance(place, BucketVisits) else ())
+        names = self._names = [self._name, *sorted(labels)]
         plan = Plan([Person(name, trials_of(self._records, name)) for name in names])
         for place in self._places:
             lines = [line for person in plan.persons for line in place.find(person)]

@@ -16,6 +16,7 @@ from hippogym.core.record_format import HIPPO_KEY
 from hippogym.data import manifest
 from hippogym.data.delivery import user_part
 from hippogym.data.export import ledger
+from hippogym.data.forgetting.bucket_visits import BucketVisits
 from hippogym.data.forgetting.person import Person, Place
 from hippogym.data.forgetting.search import holds
 from hippogym.data.forgetting.visits import UsersFiles, Visits
@@ -31,6 +32,7 @@ def places(records: Path, project: str, stores: list[Storage]) -> list[Place]:
     """All, in the order in which they are emptied: the records come last, as they say which trials there were."""
     spool = SpoolOfUploads(records)
     buckets: list[Place] = [Bucket(store, spool, project) for store in stores]
+    buckets += [BucketVisits(store, project) for store in stores]
     visits: list[Place] = [Visits(records), UsersFiles(records)]
     return [*buckets, spool, Exports(records), *visits, Records(records)]
 
