@@ -10,6 +10,7 @@ from hippogym.data.sources import is_address, open_store
 from hippogym.errors import RecordError
 
 FOLDER = "Trials"
+STACK = "hippogym"  # what `hippogym aws setup` calls it unless told otherwise
 
 
 def study_place(text: str) -> str | Path:
@@ -30,6 +31,13 @@ def existing_key(folder: Path) -> bytes:
     if not (folder / FILE).exists():
         raise RecordError(f"there is no {FILE} in {folder}: no study with steps has given out codes there")
     return code_key(folder)
+
+
+def key_at(address: str, stack: str) -> bytes:
+    """The key of the codes of a study on AWS. Raises RecordError."""
+    from hippogym.data.stack_key import stack_code_key  # only now: it brings boto3 with it
+
+    return stack_code_key(address, stack)
 
 
 def all_visits(folder: Path) -> list[Visit]:

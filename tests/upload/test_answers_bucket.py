@@ -1,10 +1,15 @@
 """The answers of a study on AWS are the same tables, from the documents that its functions write."""
 
+import base64
+
+import boto3
 import pytest
 from functions.ledger import LARGE, BucketLedger
 from functions.objects import Objects
 
 from hippogym.cli import main
+from hippogym.core.study.codes import make_code
+from hippogym.core.study.tickets import study_key
 from hippogym.data.answers import ledger_in
 from tests.study.at_the_desk import Clock, Guest, opened, settings_of
 from tests.study.whole_study import a_file
@@ -70,9 +75,28 @@ async def test_who_is_to_be_paid_is_the_same(study, capsys, shape):
     assert told[0] == told[1] and "2 to be paid" in told[0].err
 
 
-async def test_codes_of_a_batch_are_not_believed_without_the_key(study, tmp_path, capsys):
-    assert main(["payouts", "--study", study[1], "--batch", str(tmp_path / "batch.csv")]) != 0
-    assert "needs the key" in capsys.readouterr().err
+@pytest.fixture
+def parameters(moto, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{moto.port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    return boto3.client("ssm")
+
+
+async def test_codes_are_told_real_by_the_key_of_the_stack(study, parameters, capsys):
+    key = bytes(range(32))
+    parameters.put_parameter(Name="/hippogym/lab/key", Value=base64.b64encode(key).decode(), Type="SecureString")
+    code = make_code(study_key(key, "pilot"), "complete", "0" * 20)
+    forged = make_code(study_key(key, "another"), "complete", "0" * 20)
+    assert main(["code", "verify", code, "--study", study[1], "--stack", "lab"]) == 0
+    assert "real, complete" in capsys.readouterr().out
+    assert main(["code", "verify", forged, "--study", study[1], "--stack", "lab"]) == 1
+    assert "not a code of this study" in capsys.readouterr().out
+
+
+async def test_without_the_key_no_code_is_believed(study, parameters, tmp_path, capsys):
+    for command in (["code", "verify", "abc"], ["payouts", "--batch", str(tmp_path / "batch.csv")]):
+        assert main([*command, "--study", study[1], "--stack", "nobodys"]) != 0
+        assert "there is no stack nobodys in this region" in capsys.readouterr().err
 
 
 async def test_what_cannot_be_read_is_said_in_a_sentence(moto, bucket, capsys):

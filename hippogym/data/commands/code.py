@@ -10,7 +10,7 @@ from pathlib import Path
 from hippogym.core.study.codes import read_code, visit_signs
 from hippogym.core.study.visit import Visit
 from hippogym.data.ledger.sqlite import FILE
-from hippogym.data.study_folder import all_visits, data_folder, existing_key
+from hippogym.data.study_folder import STACK, all_visits, data_folder, existing_key, key_at, study_place, visits_at
 from hippogym.data.terminal import harmless
 
 
@@ -18,15 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verify")
     verify = verbs.add_parser("verify", help="is a code real, and whose is it?")
     verify.add_argument("codes", nargs="+", metavar="CODE", help="as it was typed; - reads one from each line")
-    verify.add_argument("--study", type=Path, default=Path(), help="folder of config.yml (this one)")
+    verify.add_argument("--study", type=study_place, default=Path(),
+                        help="folder of config.yml (this one), or s3://bucket/projectId of a study on AWS")  # fmt: skip
+    verify.add_argument("--stack", default=STACK, help=f"of a study on AWS ({STACK})")
     verify.add_argument("--data", type=Path, help="folder of the study's data (Trials in the study)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 where every code is real, else 1. Raises RecordError, StartError."""
-    folder = data_folder(arguments.study, arguments.data)
-    key = existing_key(folder)
-    visits = all_visits(folder) if (folder / FILE).exists() else []
+    key, visits = _kept(arguments)
     by_signs = {visit_signs(key, visit["id"]): visit for visit in visits}
     fixed = Counter(visit["code"].strip().lower() for visit in visits if visit["code"] is not None)
     forged = 0
@@ -35,6 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
         forged += told is None
         sys.stdout.write(f"{harmless(typed, 80)}: {told or _unsigned(fixed[typed.strip().lower()])}\n")
     return 1 if forged else 0
+
+
+def _kept(arguments: argparse.Namespace) -> tuple[bytes, list[Visit]]:
+    """The key, and every visit. Raises RecordError, StartError."""
+    if isinstance(arguments.study, str):
+        return key_at(arguments.study, arguments.stack), visits_at(arguments.study)
+    folder = data_folder(arguments.study, arguments.data)
+    return existing_key(folder), all_visits(folder) if (folder / FILE).exists() else []
 
 
 def told_of(key: bytes, typed: str, by_signs: Mapping[str, Visit]) -> str | None:

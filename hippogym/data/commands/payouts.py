@@ -15,7 +15,7 @@ from hippogym.core.study.recruiting import SITES
 from hippogym.core.study.way import OUTCOMES
 from hippogym.data.export import ledger as exports
 from hippogym.data.export.csv import safe_text
-from hippogym.data.study_folder import all_visits, data_folder, existing_key, study_place, visits_at
+from hippogym.data.study_folder import STACK, all_visits, data_folder, existing_key, key_at, study_place, visits_at
 from hippogym.data.terminal import harmless
 from hippogym.errors import RecordError
 
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=study_place, default=Path(),
                         help="folder of config.yml (this one), or s3://bucket/projectId of a study on AWS")  # fmt: skip
     parser.add_argument("--data", type=Path, help="folder of the study's data (Trials in the study)")
+    parser.add_argument("--stack", default=STACK, help=f"of a study on AWS, where its codes are read ({STACK})")
     parser.add_argument("--site", choices=SITES, help="only who came from there")
     parser.add_argument("--pay", type=_outcomes, default=PAID, help=f"outcomes that are paid ({','.join(PAID)})")
     parser.add_argument("--bonus", type=_money, default=0.0, metavar="PER_POINT", help="for each point of score")
@@ -51,9 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     site = "mturk" if arguments.batch is not None and arguments.site is None else arguments.site
     lines = payouts(visits, site, arguments.pay, arguments.bonus, arguments.most_bonus)
     if arguments.batch is not None:
-        if folder is None:
-            raise RecordError("--batch needs the key of the study's codes, which is not read from AWS; use --ids")
-        return _batch(arguments.batch, arguments.out, lines, existing_key(folder))
+        key = key_at(str(arguments.study), arguments.stack) if folder is None else existing_key(folder)
+        return _batch(arguments.batch, arguments.out, lines, key)
     table = not (arguments.ids or arguments.bonuses)
     if table and arguments.out is not None and folder is not None:
         exports.remember(folder, "csv", arguments.out)  # before it is there: who is forgotten has to be found
