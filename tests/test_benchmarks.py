@@ -28,6 +28,7 @@ def temporary():
         yield Path(folder)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_small_dose_gives_every_figure_for_both_servers_and_leaves_nothing_behind(tmp_path, temporary):
     ran = subprocess.run(

@@ -605,7 +605,9 @@ def test_a_part_that_cannot_be_loaded_is_said_too(page: Page, server: FakeServer
     expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1280, 800), (390, 844), (844, 390)])
+@pytest.mark.parametrize(
+    "size", [(1280, 720), (390, 844), (844, 390), pytest.param((1280, 800), marks=pytest.mark.long)]
+)
 def test_game_and_controls_are_seen_without_scrolling(
     new_context: Callable[..., BrowserContext], server: FakeServer, study: Study, size: tuple[int, int]
 ):

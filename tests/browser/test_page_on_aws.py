@@ -258,6 +258,7 @@ def test_a_whole_study_from_the_bucket_with_a_server_that_is_taken_away_in_the_m
     assert not lab.api.problems
 
 
+@pytest.mark.long
 def test_a_server_that_has_gone_without_a_word_is_noticed_and_replaced(lab: Lab) -> None:
     page = lab.come(**PHONE)
     consent(page)

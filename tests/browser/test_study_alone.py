@@ -549,7 +549,9 @@ def test_who_does_nothing_is_led_back_at_the_end(page: Page, server: FakeServer,
     page.wait_for_url("**/favicon.svg?cc=K1")
 
 
-@pytest.mark.parametrize("outcome", ["screenedOut", "failedCheck", "fault", "full"])
+@pytest.mark.parametrize(
+    "outcome", ["fault", *(pytest.param(one, marks=pytest.mark.long) for one in ("screenedOut", "failedCheck", "full"))]
+)
 def test_every_end_has_its_words(page: Page, server: FakeServer, desk: FakeDesk, outcome: str):
     desk.end |= {"outcome": outcome, "code": "AB12"}
     del desk.steps[1:]
@@ -753,8 +755,15 @@ def test_a_browser_that_keeps_nothing_can_take_part(page: Page, server: FakeServ
 # ---- for everybody
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("shape", ["wide", "phone"])
+@pytest.mark.parametrize(
+    ("shape", "scheme"),
+    [
+        ("wide", "light"),
+        ("phone", "dark"),
+        pytest.param("wide", "dark", marks=pytest.mark.long),
+        pytest.param("phone", "light", marks=pytest.mark.long),
+    ],
+)
 def test_the_checker_finds_nothing_grave_and_nothing_is_cut_off(
     new_context: Callable[..., BrowserContext], server: FakeServer, desk: FakeDesk, shape: str, scheme: str
 ):

@@ -292,6 +292,7 @@ def test_the_folder_is_locked_only_while_it_is_used(study: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@pytest.mark.long
 async def test_a_tls_handshake_that_never_ends_is_cut_off(study: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     certificate(folder)
