@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from hippogym.core.study.tickets import participant_token, server_key, sign, visit_of_token
 from tests.deploy.cloud import (
@@ -192,6 +193,29 @@ def test_withdrawing_with_deletion_leaves_no_answer_in_any_version(lab):
     assert status == 200
     assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 200
     s3 = lab.client("s3")
+    for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
+        body = s3.get_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
+        assert b"a secret" not in body, one["Key"]
+
+
+@pytest.mark.parametrize("operation", ["delete_object", "list_object_versions", "put users", "put left"])
+def test_a_deletion_that_breaks_off_is_said_and_the_next_try_finishes_it(lab, monkeypatch, operation):
+    token, view = lab.arrive(userId="somebody")
+    lab.ask("POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {"word": "a secret " * 9_000}})
+    s3 = lab.client("s3")
+    kind, _, folder = operation.partition(" ")
+    name = "put_object" if kind == "put" else "get_paginator" if kind.startswith("list") else kind
+    plain = getattr(s3, name)
+
+    def fails(*what, **about):
+        if (folder and f"/{folder}/" in about["Key"]) or what == (kind,) or name == "delete_object":
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, kind)
+        return plain(*what, **about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, name, fails)
+        assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 503
+    assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 200
     for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
         body = s3.get_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
         assert b"a secret" not in body, one["Key"]
