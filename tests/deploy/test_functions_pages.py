@@ -114,6 +114,38 @@ def test_who_comes_twice_from_a_recruiting_site_has_one_visit(lab):
     assert lab.ask("GET", "/study/now", token)[1]["view"]["end"]["outcome"] == "superseded"
 
 
+def test_one_visit_is_left_after_a_failure_between_the_new_one_and_the_one_whose_place_it_takes(lab, monkeypatch):
+    first, view = lab.arrive(PROLIFIC_PID="p1")
+    lab.now_s += 300
+    s3, place = lab.client("s3"), f"pilot/visits/{visit_of_token(KEY, 'pilot', first)}.json"
+    plain = s3.put_object
+
+    def fails(**about):
+        if about["Key"] == place:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "PutObject")
+        return plain(**about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "put_object", fails)
+        assert lab.ask("POST", "/study/arrive", None, {"link": {"PROLIFIC_PID": "p1"}})[0] == 503
+    lab.now_s += 300
+    lab.arrive(PROLIFIC_PID="p1")
+    visits = [held.visit for held in BucketLedger(lab.around.objects, "pilot", lab.now_s).by_user("p1")]
+    assert len(visits) == 3
+    assert [visit["superseded_by"] for visit in visits] == [None, visits[0]["id"], visits[0]["id"]]
+
+
+def test_who_has_an_end_in_any_earlier_visit_is_done(lab, monkeypatch):
+    test_one_visit_is_left_after_a_failure_between_the_new_one_and_the_one_whose_place_it_takes(lab, monkeypatch)
+    visits = [held.visit for held in BucketLedger(lab.around.objects, "pilot", lab.now_s).by_user("p1")]
+    oldest = f"visits/{visits[-1]['id']}.json"
+    document = lab.document(oldest)
+    document["visit"] |= {"superseded_by": None, "outcome": "complete"}
+    lab.put(f"pilot/{oldest}", document)
+    lab.now_s += 300
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"PROLIFIC_PID": "p1"}})[0] == 403  # not 409: elsewhere
+
+
 def test_two_doors_at_once_let_a_recruited_participant_in_once(lab):
     """The second comes between every two requests of the first, at each place in turn."""
     for place in range(1, 12):
