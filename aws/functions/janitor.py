@@ -87,7 +87,7 @@ class Janitor:
     def _needs(self, project: str) -> Needs | None:
         """Whether a visit needs that server; None where nothing is known of the study."""
         study = self._around.objects.get(f"{project}/study.json")
-        if study is None:
+        if study is None or study.value.get("id") != project:
             return None
         placing = Placing(self._around, study.value, self._clock)
 

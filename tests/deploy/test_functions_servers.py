@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from functions.janitor import Janitor
 
 from hippogym.core.study.tickets import read, server_key, sign, visit_of_token
+from hippogym.errors import RecordError
 from tests.deploy.cloud import DOMAIN, KEY, Cloud, Names, Servers, Stopper, cloud
 from tests.deploy.memory_cloud import memory_cloud
 
@@ -240,3 +242,13 @@ def test_where_ecs_has_not_said_that_a_task_runs_the_page_asks_and_it_is_looked_
     lab.deliver()
     assert list(lab.names()) == [f"{visit}.{DOMAIN}"]
     assert place(lab, token)["state"] == "ready"
+
+
+def test_a_study_under_the_name_of_another_is_no_study_and_gets_no_server(lab):
+    token, visit = at_the_game(lab)
+    lab.put("pilot/study.json", {**lab.document("study.json"), "id": "other"})
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"userId": "somebody"}})[0] == 404
+    assert lab.ask("GET", "/study/now", token)[0] == 404
+    with pytest.raises(RecordError, match="no container for this study"):
+        lab.deliver()
+    assert lab.tasks() == [] and Janitor(lab.around, lab.clock)._needs("pilot") is None
