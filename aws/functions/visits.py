@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from functions.ledger import BucketLedger, carried_out
@@ -96,6 +96,7 @@ class Visits:
             return self.books.arrive(ledger, who, now_s)
 
         arrived = self._do(work, mine=new_id)
+        arrived = replace(arrived, visit=self._mended(arrived.visit))
         return participant_token(self._key, self.project, arrived.visit["id"]), arrived
 
     def find(self, token: str | None) -> Visit:
@@ -103,7 +104,7 @@ class Visits:
         visit_id = visit_of_token(self._key, self.project, token) if token else None
         if visit_id is None:
             raise unknown()
-        visit = self.books.find(self._ledger(), visit_id)
+        visit = self._mended(self.books.find(self._ledger(), visit_id))
         now_s = self._clock()
         if is_over(visit) or now_s - visit["seen_s"] < HEARD_EVERY_S:
             return visit
@@ -193,6 +194,13 @@ class Visits:
             if visit["answers"] or is_over(visit):
                 self._write_user_file(visit)
         return result
+
+    def _mended(self, visit: Visit) -> Visit:
+        """The visit at a step that the study has; written only where the study was changed under it."""
+        now_s, stamp = self._clock(), secrets.token_urlsafe(24)
+        if rules.mend(self.way, visit, stamp, now_s) is visit:
+            return visit
+        return self._do(lambda ledger: self.books.mend(ledger, visit["id"], stamp, now_s))
 
     def _heard(self, ledger: BucketLedger, visit_id: str, now_s: float) -> Visit:
         held = ledger.load(visit_id)

@@ -72,13 +72,14 @@ class Books:
                 lost += 1
                 visit = rules.game_over(self.way, visit, _lost(running[-1]), f"{held.version}-lost", now_s)
                 self._save(ledger, held, visit, now_s, {"kind": "game_over", "reason": "server_lost"})
-            mended = rules.mend(self.way, visit, f"{held.version}-mended", now_s)
-            if mended is not visit:
-                held = ledger.load(visit["id"]) or held
-                visit = mended
-                self._save(ledger, held, visit, now_s, {"kind": "study_changed"})
-            self.presence.note(visit)
+            self.presence.note(self.mend(ledger, visit["id"], f"{held.version}-mended", now_s))
         return lost
+
+    def mend(self, ledger: LedgerBook, visit_id: str, stamp: str, now_s: float) -> Visit:
+        """The visit, at a step that the study has: it may have been changed under it. Raises Refusal."""
+        held = _known(ledger.load(visit_id))
+        mended = rules.mend(self.way, held.visit, stamp, now_s)
+        return self._save(ledger, held, mended, now_s, {"kind": "study_changed"})
 
     # -- arriving ------------------------------------------------------------------------------------------------
 

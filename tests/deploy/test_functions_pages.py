@@ -253,6 +253,23 @@ def test_a_deletion_that_breaks_off_is_said_and_the_next_try_finishes_it(lab, mo
         assert b"a secret" not in body, one["Key"]
 
 
+def without_the_game(lab: Cloud) -> None:
+    document = lab.document("study.json")
+    document["study"]["steps"] = [step for step in document["study"]["steps"] if step["page"] != "game"]
+    lab.put("pilot/study.json", document)
+
+
+@pytest.mark.parametrize("by", ["now", "arrive"])
+def test_a_visit_at_a_step_that_is_no_more_goes_on(lab, by):
+    token, _ = at_the_game(lab)
+    without_the_game(lab)
+    path, body = ("/study/now", {"receipts": []}) if by == "now" else ("/study/arrive", {"link": {}})
+    view = lab.ask("POST", path, token, body)[1]["view"]
+    assert view["name"] == "survey"
+    assert lab.ask("GET", "/study/now", token)[1]["view"] == view
+    assert lab.answer(token, view)["end"]["outcome"] == "complete"
+
+
 def test_a_put_whose_answer_was_lost_is_not_taken_for_somebody_elses(lab):
     objects = Objects(lab.client("s3"), BUCKET)
     tag = objects.put("pilot/x.json", {"a": 1}, None)
