@@ -45,6 +45,13 @@ class _Document:
     events: list[dict[str, Any]] = field(default_factory=list)
     changed: bool = False
     forgets: bool = False
+    read: Visit | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what has changed is for the participant's file: an answer, a step, or an end."""
+        about = ("answers", "step", "outcome", "superseded_by")
+        return self.read is None or any(self.visit.get(name) != self.read.get(name) for name in about)
 
 
 class BucketLedger:
@@ -187,7 +194,7 @@ class BucketLedger:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def commit(self) -> list[Visit]:
-        """Write all of it; returns the visits that have changed. Raises ChangedMeanwhile, RecordError."""
+        """Write all of it; returns visits with another answer, step or end. Raises ChangedMeanwhile, RecordError."""
         changed = [document for document in self._open.values() if document.changed]
         new = [document for document in changed if document.tag is None]
         for document in new:
@@ -212,7 +219,7 @@ class BucketLedger:
             if document.forgets:  # by their folder: after a failure in between the document names none of them
                 self._objects.forget_folder(self._parts(visit["id"]))
                 self._objects.forget_versions(self._place(visit["id"]), but_the_latest=True)
-        return [document.visit for document in changed]
+        return [document.visit for document in changed if document.is_told]
 
     def _write(self, document: _Document) -> None:
         visit_id = document.visit["id"]
@@ -247,7 +254,12 @@ class BucketLedger:
                 return None
             value = found.value
             self._open[visit_id] = _Document(
-                found.tag, value["version"], value["visit"], copy.copy(value["answers"]), copy.copy(value["events"])
+                found.tag,
+                value["version"],
+                value["visit"],
+                copy.copy(value["answers"]),
+                copy.copy(value["events"]),
+                read=value["visit"],
             )
         return self._open[visit_id]
 

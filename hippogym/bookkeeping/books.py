@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from hippogym.bookkeeping.arriving import Arrived, Newcomer, goes_on, kept
+from hippogym.bookkeeping.arriving import Arrived, Newcomer, goes_on, is_news, kept
 from hippogym.bookkeeping.presence import Presence
 from hippogym.bookkeeping.seams import LedgerBook, PageText
 from hippogym.core.study import rules
@@ -90,7 +90,8 @@ class Books:
         who = replace(who, preview=is_preview(who.link), link=kept(who.link))
         known = ledger.by_token(who.digest) if who.digest else self._of_v1(ledger, who)
         if known is not None and goes_on(known.visit, user, who):
-            ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
+            if is_news(ledger.events(known.visit["id"]), now_s):
+                ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
             return Arrived(known.visit, resumed=True)
         earlier = self._earlier(ledger, user, now_s) if came.site and user and not who.preview else []
         with self._placing(ledger) as allocation:

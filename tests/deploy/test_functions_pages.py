@@ -253,6 +253,22 @@ def test_a_deletion_that_breaks_off_is_said_and_the_next_try_finishes_it(lab, mo
         assert b"a secret" not in body, one["Key"]
 
 
+def test_who_asks_without_end_has_nothing_written(lab, monkeypatch):
+    token, view = lab.arrive(userId="somebody")
+    lab.answer(token, view)
+    lab.arrive(token, userId="somebody")
+    s3, written = lab.client("s3"), []
+    plain = s3.put_object
+    monkeypatch.setattr(s3, "put_object", lambda **about: written.append(about["Key"]) or plain(**about))
+    for _ in range(3):
+        lab.arrive(token, userId="somebody")
+    assert written == []
+    lab.now_s += 61
+    lab.arrive(token, userId="somebody")
+    lab.ask("GET", "/study/now", token)
+    assert written and not any("/users/" in key for key in written)
+
+
 def without_the_game(lab: Cloud) -> None:
     document = lab.document("study.json")
     document["study"]["steps"] = [step for step in document["study"]["steps"] if step["page"] != "game"]
