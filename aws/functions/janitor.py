@@ -8,18 +8,22 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from functions.objects import told
 from functions.placing import Placing
 from functions.servers import ALIVE, Servers, whose
 from functions.surroundings import Surroundings
 from functions.update_master_list import KEY
+from hippogym.errors import HippoError
 
 logger = logging.getLogger(__name__)
 
 YOUNG_S = 300.0
 AT_ONCE = 100
+UNREADABLE = (HippoError, AttributeError, KeyError, TypeError, ValueError)
+
+Result = TypeVar("Result")
 
 Needs = Callable[[str, str], bool]
 
@@ -37,30 +41,53 @@ class Janitor:
         """Returns how many things were to be seen to. Raises RecordError."""
         names, tasks = list(self._names()), list(self._tasks())
         running = {str(task["taskArn"]) for task in tasks if task.get("desiredStatus") != "STOPPED"}
+        count: int = sum(self._alone("a task", self._task, task) or 0 for task in tasks)
         listed = self._around.objects.get(KEY)
-        have_place = set()
-        count = 0
-        for project in listed.value if listed is not None else ():
-            places = self._around.objects.get(f"{project}/places.json")
-            taken = list(places.value["taken"]) if places is not None else []
-            have_place.update(taken)
-            needs = self._needs(str(project)) if taken else None
-            for server_id in taken:
-                count += self._place(str(project), server_id, running, needs)
-        count += sum(self._task(task) for task in tasks)
-        for server_id, name in names:
-            if server_id not in have_place:
-                self._tell({"name": name})
-                count += 1
+        projects = [str(project) for project in listed.value] if listed is not None else []
+        seen = [self._alone(f"study {project}", self._project, project, running) for project in projects]
+        count += sum(found[0] for found in seen if found is not None)
+        if None not in seen:  # else a name may be that of a server which could not be read
+            live = {server_id for task in tasks if task["taskArn"] in running for server_id in _server_of(task)}
+            used = live.union(*(found[1] for found in seen if found is not None))
+            count += sum(
+                self._alone("a name", self._left_name, name, projects) or 0 for name in names if name[0] not in used
+            )
         if count:
             logger.warning("%d things were left behind", count)
         return count
 
+    def _alone(self, what: str, look: Callable[..., Result], *about: Any) -> Result | None:
+        """What one look finds; None where it comes to nothing, which keeps nobody from looking at the others."""
+        try:
+            return look(*about)
+        except UNREADABLE:
+            logger.exception("%s cannot be looked at; the others are", what)
+            return None
+
+    def _project(self, project: str, running: Collection[str]) -> tuple[int, list[str]]:
+        """How many things were to be seen to, and the servers that have places. Raises one of UNREADABLE."""
+        places = self._around.objects.get(f"{project}/places.json")
+        taken = [str(server_id) for server_id in places.value["taken"]] if places is not None else []
+        needs = self._alone(f"{project}/study.json", self._needs, project) if taken else None
+        seen = [self._alone(f"a server of {project}", self._place, project, one, running, needs) for one in taken]
+        return sum(found or 0 for found in seen), taken
+
+    def _left_name(self, name: tuple[str, str], projects: Collection[str]) -> int:
+        """Of a name that no place and no task has: only where the server was one of ours.
+
+        The document is written before the name; one without any is another stack's, or of a study not in the list.
+        """
+        if not any(self._servers.get(project, name[0]) is not None for project in projects):
+            return 0
+        self._tell({"name": name[1]})
+        return 1
+
     def _place(self, project: str, server_id: str, running: Collection[str], needs: Needs | None) -> int:
         """Of one server with a place, whatever is not as it should be."""
         found = self._servers.get(project, server_id)
-        if found is None:
-            return 0
+        if found is None:  # it was there before it had the place
+            self._tell({"project": project, "server": server_id, "why": "no document"})
+            return 1
         server, now_s = found.value, self._clock()
         why = self._why(server, running, now_s)
         if why is not None:
@@ -87,7 +114,7 @@ class Janitor:
     def _needs(self, project: str) -> Needs | None:
         """Whether a visit needs that server; None where nothing is known of the study."""
         study = self._around.objects.get(f"{project}/study.json")
-        if study is None:
+        if study is None or study.value.get("id") != project:
             return None
         placing = Placing(self._around, study.value, self._clock)
 
@@ -135,6 +162,11 @@ class Janitor:
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         self._around.tell("STOP_TOPIC", message)
+
+
+def _server_of(task: Mapping[str, Any]) -> list[str]:
+    ours = whose(str(task.get("startedBy", "")))
+    return [ours[1]] if ours is not None else []
 
 
 _AROUND = Surroundings()

@@ -44,7 +44,14 @@ class _Document:
     answers: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     changed: bool = False
-    forgets: list[str] = field(default_factory=list)
+    forgets: bool = False
+    read: Visit | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what has changed is for the participant's file: an answer, a step, or an end."""
+        about = ("answers", "step", "outcome", "superseded_by")
+        return self.read is None or any(self.visit.get(name) != self.read.get(name) for name in about)
 
 
 class BucketLedger:
@@ -113,11 +120,11 @@ class BucketLedger:
 
     def forget(self, visit_id: str) -> None:
         """At once, with every older version; the log of assignments keeps its arm."""
-        document = self._known(visit_id)
+        self._known(visit_id)
         self._open.pop(visit_id)
-        for key in [*self._parts(document), self._place(visit_id)]:
-            self._objects.delete(key)
-            self._objects.forget_versions(key, but_the_latest=False)
+        self._objects.forget_folder(self._parts(visit_id))
+        self._objects.delete(self._place(visit_id))
+        self._objects.forget_versions(self._place(visit_id), but_the_latest=False)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -144,9 +151,7 @@ class BucketLedger:
         """Remove all answers of a visit, but not the visit; gone for good when the work has been committed."""
         document = self._known(visit_id)
         count = len(document.answers)
-        document.forgets += self._parts(document)
-        document.forgets.append(self._place(visit_id))
-        document.answers, document.changed = [], True
+        document.answers, document.changed, document.forgets = [], True, True
         return count
 
     def events(self, visit_id: str) -> Iterator[Mapping[str, Any]]:
@@ -189,7 +194,7 @@ class BucketLedger:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def commit(self) -> list[Visit]:
-        """Write all of it; returns the visits that have changed. Raises ChangedMeanwhile, RecordError."""
+        """Write all of it; returns visits with another answer, step or end. Raises ChangedMeanwhile, RecordError."""
         changed = [document for document in self._open.values() if document.changed]
         new = [document for document in changed if document.tag is None]
         for document in new:
@@ -211,12 +216,10 @@ class BucketLedger:
             visit = document.visit
             if is_over(visit) and visit["outcome"] != "complete" and not visit["preview"]:
                 self._objects.put_anyway(f"{self._project}/visits/left/{visit['id']}", {"ended_s": visit["ended_s"]})
-            for key in document.forgets:
-                is_visit = key == self._place(document.visit["id"])
-                if not is_visit:
-                    self._objects.delete(key)
-                self._objects.forget_versions(key, but_the_latest=is_visit)
-        return [document.visit for document in changed]
+            if document.forgets:  # by their folder: after a failure in between the document names none of them
+                self._objects.forget_folder(self._parts(visit["id"]))
+                self._objects.forget_versions(self._place(visit["id"]), but_the_latest=True)
+        return [document.visit for document in changed if document.is_told]
 
     def _write(self, document: _Document) -> None:
         visit_id = document.visit["id"]
@@ -251,7 +254,12 @@ class BucketLedger:
                 return None
             value = found.value
             self._open[visit_id] = _Document(
-                found.tag, value["version"], value["visit"], copy.copy(value["answers"]), copy.copy(value["events"])
+                found.tag,
+                value["version"],
+                value["visit"],
+                copy.copy(value["answers"]),
+                copy.copy(value["events"]),
+                read=value["visit"],
             )
         return self._open[visit_id]
 
@@ -276,14 +284,14 @@ class BucketLedger:
                 return found.value if found is not None else row
         return row
 
-    def _parts(self, document: _Document) -> list[str]:
-        return [self._part(document.visit["id"], row["stored"]) for row in document.answers if "stored" in row]
+    def _parts(self, visit_id: str) -> str:
+        return f"{self._project}/visits/answers/{visit_id}/"
 
     def _place(self, visit_id: str) -> str:
         return f"{self._project}/visits/{visit_id}.json"
 
     def _part(self, visit_id: str, name: str) -> str:
-        return f"{self._project}/visits/answers/{visit_id}/{name}.json"
+        return f"{self._parts(visit_id)}{name}.json"
 
     def _user(self, user: str) -> str:
         return f"{self._project}/visits/by-user/{hashlib.sha256(user.encode('utf-8', 'surrogatepass')).hexdigest()}"

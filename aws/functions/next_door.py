@@ -28,7 +28,7 @@ class NamedVisits(Visits):
 
     def by_name(self, user: str) -> Visit:
         """The visit of that name."""
-        return self.books.find_v1(self._ledger(), user)
+        return self._mended(self.books.find_v1(self._ledger(), user))
 
     def arrive_by_name(self, user: str) -> Visit:
         """It begins; where somebody was quicker, theirs."""
@@ -40,7 +40,7 @@ class NamedVisits(Visits):
                 ledger.set_meta(SEED, str(secrets.randbits(32)))
             return self.books.arrive(ledger, who, now_s)
 
-        return self._do(work, mine=new_id).visit
+        return self._mended(self._do(work, mine=new_id).visit)
 
     def answer_by_name(
         self, user: str, stamp: str | None, flat: Mapping[str, Any], size: int

@@ -161,7 +161,8 @@ class Service:
             found = (
                 self._around.objects.get(f"{request.project}/study.json") if PROJECT.match(request.project) else None
             )
-            study = found.value if found is not None else None
+            if found is not None and found.value.get("id") == request.project:  # else its codes are another study's
+                study = found.value
             status, body, headers = self._answered(request, study)
         except Refusal as refusal:
             status, body, headers = refusal.status, _error(refusal.code, refusal.text), {}

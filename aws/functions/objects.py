@@ -97,6 +97,14 @@ class Objects:
                     if one["Key"] == key and not (but_the_latest and one["IsLatest"]):
                         self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=one["VersionId"])
 
+    def forget_folder(self, prefix: str) -> None:
+        """Remove everything under a prefix, in all versions; for good. It may be repeated."""
+        with told():
+            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                for one in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                    self._s3.delete_object(Bucket=self._bucket, Key=one["Key"], VersionId=one["VersionId"])
+
     def listed(self, prefix: str) -> Iterator[Listed]:
         """The objects of one folder, without those of folders in it."""
         with told():

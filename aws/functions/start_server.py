@@ -58,7 +58,7 @@ class Starter:
         if server["state"] != "wanted":
             return
         study = self._around.objects.get(f"{project}/study.json")
-        if study is None or study.value["taskDefinition"] is None:
+        if study is None or study.value.get("id") != project or study.value["taskDefinition"] is None:
             raise RecordError("there is no container for this study: python3 updateProject.py")
         if not Places(self._around.objects, int(self._around.settings["MOST_TASKS"])).take(project, server_id):
             logger.warning("all places for servers are taken; participants wait")

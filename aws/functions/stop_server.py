@@ -50,7 +50,8 @@ class Stopper:
     def stop(self, project: str, server_id: str, why: str, visit_id: str | None = None) -> None:
         """Stop a server that nobody needs any more, or whose time is up.
 
-        why: ``janitor`` where it is stuck, ``gone`` where its task is; ``left`` where this visit has left unheard.
+        why: ``janitor`` where it is stuck, ``gone`` where its task is, ``no document``
+        where that is; ``left`` where this visit has left unheard.
         """
         now_s = self._clock()
         if why == "left":
@@ -59,6 +60,10 @@ class Stopper:
             self._gone(project, server_id)
         for _ in tries():
             found = self._servers.get(project, server_id)
+            if found is None and why == "no document":
+                Places(self._around.objects, 0).give_back(project, server_id)
+                Names(self._around).remove(self._name(server_id))
+                self._remove_schedule(server_id)
             after = self._after(found.value, why) if found is not None else None
             if found is None or after is None:
                 return

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from functions.ledger import BucketLedger, carried_out
@@ -96,6 +96,7 @@ class Visits:
             return self.books.arrive(ledger, who, now_s)
 
         arrived = self._do(work, mine=new_id)
+        arrived = replace(arrived, visit=self._mended(arrived.visit))
         return participant_token(self._key, self.project, arrived.visit["id"]), arrived
 
     def find(self, token: str | None) -> Visit:
@@ -103,7 +104,7 @@ class Visits:
         visit_id = visit_of_token(self._key, self.project, token) if token else None
         if visit_id is None:
             raise unknown()
-        visit = self.books.find(self._ledger(), visit_id)
+        visit = self._mended(self.books.find(self._ledger(), visit_id))
         now_s = self._clock()
         if is_over(visit) or now_s - visit["seen_s"] < HEARD_EVERY_S:
             return visit
@@ -130,10 +131,11 @@ class Visits:
         )
 
     def withdraw(self, visit_id: str, *, delete: bool) -> Visit:
-        """The participant leaves. Raises Refusal, RecordError."""
+        """The participant leaves. Raises Refusal, RecordError: then it is to be asked again, what is done or not."""
         now_s = self._clock()
-        visit = self._do(lambda ledger: self.books.withdraw(ledger, visit_id, now_s, delete=delete))
+        visit = self._do(lambda ledger: self.books.withdraw(ledger, visit_id, now_s, delete=delete), tell=not delete)
         if delete:
+            self._put_user_file(visit)
             self._objects.forget_versions(self._user_file(visit), but_the_latest=True)
         return visit
 
@@ -186,12 +188,19 @@ class Visits:
         self._now = BucketLedger(self._objects, self.project, self._clock(), mine)
         return self._now
 
-    def _do(self, work: Callable[[BucketLedger], T], mine: str = "") -> T:
+    def _do(self, work: Callable[[BucketLedger], T], mine: str = "", *, tell: bool = True) -> T:
         result, _, changed = carried_out(lambda: self._ledger(mine), work, tries(self._pause, self._longest_s))
-        for visit in changed:
+        for visit in changed if tell else ():
             if visit["answers"] or is_over(visit):
                 self._write_user_file(visit)
         return result
+
+    def _mended(self, visit: Visit) -> Visit:
+        """The visit at a step that the study has; written only where the study was changed under it."""
+        now_s, stamp = self._clock(), secrets.token_urlsafe(24)
+        if rules.mend(self.way, visit, stamp, now_s) is visit:
+            return visit
+        return self._do(lambda ledger: self.books.mend(ledger, visit["id"], stamp, now_s))
 
     def _heard(self, ledger: BucketLedger, visit_id: str, now_s: float) -> Visit:
         held = ledger.load(visit_id)
@@ -236,15 +245,22 @@ class Visits:
 
     def _write_user_file(self, visit: Visit) -> None:
         """The participant's file; the ledger is what counts, and the next change writes it again."""
+        try:
+            self._put_user_file(visit)
+        except RecordError:
+            logger.warning("a participant's file could not be written yet")
+
+    def _put_user_file(self, visit: Visit) -> None:
+        """Raises RecordError where it was not written."""
         ledger = self._ledger(mine=visit["id"])
         try:
             held = list(ledger.by_user(visit["user"])) if visit["user"] is not None else []
-            visits = [one.visit for one in reversed(held)] or [visit]
-            told = [self._told(ledger, one) for one in visits]
-            whole = {"format": FORMAT, "version": 1, "project": self.project, "user": visit["user"], "visits": told}
-            self._objects.put_anyway(self._user_file(visit), json.loads(json.dumps(whole)))
-        except (RecordError, ChangedMeanwhile):
-            logger.warning("a participant's file could not be written yet")
+        except ChangedMeanwhile as problem:
+            raise RecordError("another visit of this participant is just being made") from problem
+        visits = [one.visit for one in reversed(held)] or [visit]
+        told = [self._told(ledger, one) for one in visits]
+        whole = {"format": FORMAT, "version": 1, "project": self.project, "user": visit["user"], "visits": told}
+        self._objects.put_anyway(self._user_file(visit), json.loads(json.dumps(whole)))
 
     def _told(self, ledger: BucketLedger, visit: Visit) -> dict[str, Any]:
         rows = [{key: value for key, value in row.items() if key != "visit"} for row in ledger.answers(visit["id"])]

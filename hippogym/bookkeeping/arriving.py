@@ -1,12 +1,14 @@
 """Somebody at the study's door: what they bring, and what becomes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hippogym.core.study.visit import Visit, is_over
 
 MOST_PARAMETERS = 32
+RESUMED_EVERY_S = 60.0
+MOST_EVENTS = 1_000  # of a visit, from which on it is no longer kept that it was resumed
 LONGEST = 400  # name and value of a parameter, in characters
 
 
@@ -41,6 +43,13 @@ class Arrived:
 def kept(link: Mapping[str, str]) -> dict[str, str]:
     """The parameters of a link, as far as they are kept."""
     return {name: value for name, value in list(link.items())[:MOST_PARAMETERS] if len(name) + len(value) <= LONGEST}
+
+
+def is_news(events: Iterable[Mapping[str, Any]], now_s: float) -> bool:
+    """Whether it is kept that a visit was resumed: not again at once, and not for ever."""
+    happened = list(events)
+    last_s = max((event["t_s"] for event in happened if event["kind"] == "resumed"), default=None)
+    return len(happened) < MOST_EVENTS and (last_s is None or now_s - last_s >= RESUMED_EVERY_S)
 
 
 def goes_on(visit: Visit, user: str | None, who: Newcomer) -> bool:

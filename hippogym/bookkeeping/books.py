@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from hippogym.bookkeeping.arriving import Arrived, Newcomer, goes_on, kept
+from hippogym.bookkeeping.arriving import Arrived, Newcomer, goes_on, is_news, kept
 from hippogym.bookkeeping.presence import Presence
 from hippogym.bookkeeping.seams import LedgerBook, PageText
 from hippogym.core.study import rules
@@ -72,13 +72,14 @@ class Books:
                 lost += 1
                 visit = rules.game_over(self.way, visit, _lost(running[-1]), f"{held.version}-lost", now_s)
                 self._save(ledger, held, visit, now_s, {"kind": "game_over", "reason": "server_lost"})
-            mended = rules.mend(self.way, visit, f"{held.version}-mended", now_s)
-            if mended is not visit:
-                held = ledger.load(visit["id"]) or held
-                visit = mended
-                self._save(ledger, held, visit, now_s, {"kind": "study_changed"})
-            self.presence.note(visit)
+            self.presence.note(self.mend(ledger, visit["id"], f"{held.version}-mended", now_s))
         return lost
+
+    def mend(self, ledger: LedgerBook, visit_id: str, stamp: str, now_s: float) -> Visit:
+        """The visit, at a step that the study has: it may have been changed under it. Raises Refusal."""
+        held = _known(ledger.load(visit_id))
+        mended = rules.mend(self.way, held.visit, stamp, now_s)
+        return self._save(ledger, held, mended, now_s, {"kind": "study_changed"})
 
     # -- arriving ------------------------------------------------------------------------------------------------
 
@@ -89,9 +90,10 @@ class Books:
         who = replace(who, preview=is_preview(who.link), link=kept(who.link))
         known = ledger.by_token(who.digest) if who.digest else self._of_v1(ledger, who)
         if known is not None and goes_on(known.visit, user, who):
-            ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
+            if is_news(ledger.events(known.visit["id"]), now_s):
+                ledger.log_events(known.visit["id"], [{"t_s": now_s, "kind": "resumed", "client": dict(who.client)}])
             return Arrived(known.visit, resumed=True)
-        earlier = self._earlier(ledger, user, now_s) if came.site and user and not who.preview else None
+        earlier = self._earlier(ledger, user, now_s) if came.site and user and not who.preview else []
         with self._placing(ledger) as allocation:
             placement = self._place(allocation, who, earlier, now_s)
             visit = rules.begin(
@@ -104,10 +106,10 @@ class Books:
             ledger.create(visit, who.new_digest, placement.entries)
             ledger.log_events(visit["id"], [{"t_s": now_s, "kind": "arrived", "client": dict(who.client)}])
             allocation.add(placement.entries)
-            if earlier is not None:
-                gone = rules.supersede(earlier.visit, visit["id"], now_s)
-                self._save(ledger, earlier, gone, now_s, {"kind": "superseded"})
-        return Arrived(visit, resumed=False, instead_of=earlier.visit["id"] if earlier is not None else None)
+            for held in earlier:
+                gone = rules.supersede(held.visit, visit["id"], now_s)
+                self._save(ledger, held, gone, now_s, {"kind": "superseded"})
+        return Arrived(visit, resumed=False, instead_of=earlier[0].visit["id"] if earlier else None)
 
     def _of_v1(self, ledger: LedgerBook, who: Newcomer) -> Held | None:
         """Visits of existing front ends are found by their user, those of our page never are."""
@@ -115,26 +117,29 @@ class Books:
             return None
         return next((held for held in ledger.by_user(who.user) if held.visit["door"] == "next"), None)
 
-    def _earlier(self, ledger: LedgerBook, user: str, now_s: float) -> Held | None:
-        """An unfinished visit of a recruited participant, whose place the new one takes. Raises Refusal."""
+    def _earlier(self, ledger: LedgerBook, user: str, now_s: float) -> list[Held]:
+        """The unfinished visits of a recruited participant, whose place the new one takes, newest first.
+
+        In a bucket there may be several, after a failure between two writes. Raises Refusal.
+        """
+        found = []
         for held in ledger.by_user(user):
             visit = held.visit
             if visit["preview"] or visit["door"] != "page" or visit["site"] is None or visit["outcome"] == "full":
                 continue
-            if visit["superseded_by"] is not None:
-                continue
-            if visit["outcome"] is not None:
-                raise done()
-            if now_s - self.presence.seen_s(visit) < ELSEWHERE_S:
-                raise elsewhere()
-            return held
-        return None
+            if visit["superseded_by"] is None:
+                found.append(held)
+        if any(held.visit["outcome"] is not None for held in found):
+            raise done()
+        if any(now_s - self.presence.seen_s(held.visit) < ELSEWHERE_S for held in found):
+            raise elsewhere()
+        return found
 
-    def _place(self, allocation: Allocation, who: Newcomer, earlier: Held | None, now_s: float) -> Placement:
+    def _place(self, allocation: Allocation, who: Newcomer, earlier: Sequence[Held], now_s: float) -> Placement:
         if who.preview:
             return allocation.preview(who.new_id, now_s)
         absent = self.presence.absent(self.way.give_back_s, now_s)
-        instead_of = earlier.visit["id"] if earlier is not None else None
+        instead_of = earlier[0].visit["id"] if earlier else None
         return allocation.place(who.new_id, now_s, absent=absent, instead_of=instead_of)
 
     # -- going on ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from hippogym.core.study.tickets import participant_token, server_key, sign, visit_of_token
 from tests.deploy.cloud import (
@@ -113,6 +114,38 @@ def test_who_comes_twice_from_a_recruiting_site_has_one_visit(lab):
     assert lab.ask("GET", "/study/now", token)[1]["view"]["end"]["outcome"] == "superseded"
 
 
+def test_one_visit_is_left_after_a_failure_between_the_new_one_and_the_one_whose_place_it_takes(lab, monkeypatch):
+    first, view = lab.arrive(PROLIFIC_PID="p1")
+    lab.now_s += 300
+    s3, place = lab.client("s3"), f"pilot/visits/{visit_of_token(KEY, 'pilot', first)}.json"
+    plain = s3.put_object
+
+    def fails(**about):
+        if about["Key"] == place:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "PutObject")
+        return plain(**about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "put_object", fails)
+        assert lab.ask("POST", "/study/arrive", None, {"link": {"PROLIFIC_PID": "p1"}})[0] == 503
+    lab.now_s += 300
+    lab.arrive(PROLIFIC_PID="p1")
+    visits = [held.visit for held in BucketLedger(lab.around.objects, "pilot", lab.now_s).by_user("p1")]
+    assert len(visits) == 3
+    assert [visit["superseded_by"] for visit in visits] == [None, visits[0]["id"], visits[0]["id"]]
+
+
+def test_who_has_an_end_in_any_earlier_visit_is_done(lab, monkeypatch):
+    test_one_visit_is_left_after_a_failure_between_the_new_one_and_the_one_whose_place_it_takes(lab, monkeypatch)
+    visits = [held.visit for held in BucketLedger(lab.around.objects, "pilot", lab.now_s).by_user("p1")]
+    oldest = f"visits/{visits[-1]['id']}.json"
+    document = lab.document(oldest)
+    document["visit"] |= {"superseded_by": None, "outcome": "complete"}
+    lab.put(f"pilot/{oldest}", document)
+    lab.now_s += 300
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"PROLIFIC_PID": "p1"}})[0] == 403  # not 409: elsewhere
+
+
 def test_two_doors_at_once_let_a_recruited_participant_in_once(lab):
     """The second comes between every two requests of the first, at each place in turn."""
     for place in range(1, 12):
@@ -195,6 +228,62 @@ def test_withdrawing_with_deletion_leaves_no_answer_in_any_version(lab):
     for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
         body = s3.get_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
         assert b"a secret" not in body, one["Key"]
+
+
+@pytest.mark.parametrize("operation", ["delete_object", "list_object_versions", "put users", "put left"])
+def test_a_deletion_that_breaks_off_is_said_and_the_next_try_finishes_it(lab, monkeypatch, operation):
+    token, view = lab.arrive(userId="somebody")
+    lab.ask("POST", "/study/answer", token, {"stamp": view["stamp"], "answers": {"word": "a secret " * 9_000}})
+    s3 = lab.client("s3")
+    kind, _, folder = operation.partition(" ")
+    name = "put_object" if kind == "put" else "get_paginator" if kind.startswith("list") else kind
+    plain = getattr(s3, name)
+
+    def fails(*what, **about):
+        if (folder and f"/{folder}/" in about["Key"]) or what == (kind,) or name == "delete_object":
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, kind)
+        return plain(*what, **about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, name, fails)
+        assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 503
+    assert lab.ask("POST", "/study/withdraw", token, {"delete": True})[0] == 200
+    for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
+        body = s3.get_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])["Body"].read()
+        assert b"a secret" not in body, one["Key"]
+
+
+def test_who_asks_without_end_has_nothing_written(lab, monkeypatch):
+    token, view = lab.arrive(userId="somebody")
+    lab.answer(token, view)
+    lab.arrive(token, userId="somebody")
+    s3, written = lab.client("s3"), []
+    plain = s3.put_object
+    monkeypatch.setattr(s3, "put_object", lambda **about: written.append(about["Key"]) or plain(**about))
+    for _ in range(3):
+        lab.arrive(token, userId="somebody")
+    assert written == []
+    lab.now_s += 61
+    lab.arrive(token, userId="somebody")
+    lab.ask("GET", "/study/now", token)
+    assert written and not any("/users/" in key for key in written)
+
+
+def without_the_game(lab: Cloud) -> None:
+    document = lab.document("study.json")
+    document["study"]["steps"] = [step for step in document["study"]["steps"] if step["page"] != "game"]
+    lab.put("pilot/study.json", document)
+
+
+@pytest.mark.parametrize("by", ["now", "arrive"])
+def test_a_visit_at_a_step_that_is_no_more_goes_on(lab, by):
+    token, _ = at_the_game(lab)
+    without_the_game(lab)
+    path, body = ("/study/now", {"receipts": []}) if by == "now" else ("/study/arrive", {"link": {}})
+    view = lab.ask("POST", path, token, body)[1]["view"]
+    assert view["name"] == "survey"
+    assert lab.ask("GET", "/study/now", token)[1]["view"] == view
+    assert lab.answer(token, view)["end"]["outcome"] == "complete"
 
 
 def test_a_put_whose_answer_was_lost_is_not_taken_for_somebody_elses(lab):

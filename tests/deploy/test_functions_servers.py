@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from functions.janitor import Janitor
 
 from hippogym.core.study.tickets import read, server_key, sign, visit_of_token
+from hippogym.errors import RecordError
 from tests.deploy.cloud import DOMAIN, KEY, Cloud, Names, Servers, Stopper, cloud
 from tests.deploy.memory_cloud import memory_cloud
 
@@ -190,6 +192,7 @@ def test_the_janitor_finds_tasks_and_names_that_nobody_has(lab):
         networkConfiguration={"awsvpcConfiguration": inside},
     )  # fmt: skip
 
+    lab.put(f"pilot/servers/{'b' * 20}.json", {**lab.document(f"servers/{visit}.json"), "state": "stopped"})
     Names(lab.around).set(f"{'b' * 20}.{DOMAIN}", "203.0.113.7")
     Names(lab.around).set(f"www.{DOMAIN}", "203.0.113.8")
     lab.now_s += 400
@@ -240,3 +243,61 @@ def test_where_ecs_has_not_said_that_a_task_runs_the_page_asks_and_it_is_looked_
     lab.deliver()
     assert list(lab.names()) == [f"{visit}.{DOMAIN}"]
     assert place(lab, token)["state"] == "ready"
+
+
+def test_a_study_under_the_name_of_another_is_no_study_and_gets_no_server(lab):
+    token, visit = at_the_game(lab)
+    lab.put("pilot/study.json", {**lab.document("study.json"), "id": "other"})
+    assert lab.ask("POST", "/study/arrive", None, {"link": {"userId": "somebody"}})[0] == 404
+    assert lab.ask("GET", "/study/now", token)[0] == 404
+    with pytest.raises(RecordError, match="no container for this study"):
+        lab.deliver()
+    assert lab.tasks() == [] and Janitor(lab.around, lab.clock)._needs("pilot") is None
+
+
+def test_the_janitor_leaves_the_names_of_another_stack_and_of_studies_that_are_not_in_the_list(lab):
+    Names(lab.around).set(f"{'c' * 20}.{DOMAIN}", "203.0.113.7")
+    token, visit = playing(lab)
+    lab.put("project_master_list.json", {"other": {"id": "other", "live": True}})
+    lab.now_s += 400
+    assert lab.janitor() == 0
+    assert sorted(lab.names()) == sorted([f"{visit}.{DOMAIN}", f"{'c' * 20}.{DOMAIN}"])
+
+
+def test_a_name_is_kept_while_a_task_of_its_server_is_live(lab):
+    _, visit = playing(lab)
+    lab.put("pilot/places.json", {"taken": [], "number": 9})
+    lab.now_s += 400
+    assert lab.janitor() == 0 and list(lab.names()) == [f"{visit}.{DOMAIN}"]
+
+
+@pytest.mark.parametrize("bad", [("places.json", []), ("study.json", {"id": "broken"}), ("servers/x.json", {})])
+def test_one_study_that_cannot_be_read_keeps_the_janitor_from_no_other(lab, bad):
+    playing(lab)
+    lab.put("project_master_list.json", {"broken": {}, "pilot": {}})
+    lab.put("broken/places.json", {"taken": ["x"], "number": 1})
+    lab.put("broken/study.json", {**lab.document("study.json"), "id": "broken"})
+    lab.put("broken/servers/x.json", {})
+    lab.put(f"broken/{bad[0]}", bad[1])
+    lab.client("ecs").stop_task(cluster="hippogym", task=lab.tasks()[0]["taskArn"], reason="unheard")
+    lab.now_s += 400
+    assert lab.janitor() == 1
+    assert [about["why"] for _, about in lab.told] == ["gone"]
+
+
+def test_no_name_is_removed_in_a_round_in_which_a_study_cannot_be_read(lab):
+    _, visit = playing(lab)
+    lab.put(f"pilot/servers/{'b' * 20}.json", {**lab.document(f"servers/{visit}.json"), "state": "stopped"})
+    Names(lab.around).set(f"{'b' * 20}.{DOMAIN}", "203.0.113.7")
+    lab.put("project_master_list.json", {"broken": {}, "pilot": {}})
+    lab.put("broken/places.json", [])
+    assert lab.janitor() == 0
+    lab.put("broken/places.json", {"taken": [], "number": 1})
+    assert lab.janitor() == 1
+
+
+def test_the_place_of_a_server_without_a_document_is_given_back(lab):
+    lab.put("pilot/places.json", {"taken": ["d" * 20], "number": 1})
+    assert lab.janitor() == 1
+    lab.deliver()
+    assert lab.document("places.json")["taken"] == [] and lab.janitor() == 0

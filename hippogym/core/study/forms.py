@@ -10,6 +10,7 @@ nothing is chosen; for a file {"file": its name, "type", "base64"}, or None.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from hippogym.core.study.page_reader import MARKS, Field, PageReader
 
 LONGEST_TEXT = 100_000
 MOST_UNKNOWN = 200
+LONGEST_NAME = 200
+MOST_UNKNOWN_BYTES = 64 * 2**10  # of all that the page as written does not have
 
 KINDS = ("text", "textarea", "radio", "checkbox", "select", "select-multiple", "number", "range", "date", "time",
          "email", "file", "hidden", "other")  # fmt: skip
@@ -89,11 +92,13 @@ class Form:
     def check(self, answers: Mapping[str, Any]) -> list[Problem]:
         """What is missing or cannot be; empty where all is well. What is right is not asked here."""
         problems = [p for c in self.controls if (p := _problem(c, answers.get(c.name)))]
-        return problems + [
-            Problem(name, "This answer cannot be kept; reload the page.")
-            for name, value in answers.items()
-            if self.control(name) is None and not _is_plain(value)
-        ]
+        known = {control.name for control in self.controls}
+        unknown = {name: value for name, value in answers.items() if name not in known}
+        wrong = [name for name, value in unknown.items() if len(name) > LONGEST_NAME or not _is_plain(value)]
+        problems += [Problem(name[:LONGEST_NAME], "This answer cannot be kept; reload the page.") for name in wrong]
+        if not wrong and _size(unknown) > MOST_UNKNOWN_BYTES:
+            problems.append(Problem("", "This is more than can be kept beside the page's own answers."))
+        return problems
 
     def complete(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         """The answers with one for every control, in document order; what the page does not have comes after."""
@@ -290,3 +295,7 @@ def _is_plain(value: Any) -> bool:
 
 def _count(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) else None
+
+
+def _size(answers: Mapping[str, Any]) -> int:
+    return len(json.dumps(answers, ensure_ascii=False).encode("utf-8", "surrogatepass"))

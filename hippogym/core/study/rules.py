@@ -174,7 +174,7 @@ def supersede(visit: Visit, by: str, now_s: float) -> Visit:
 
 
 def mend(way: Way, visit: Visit, stamp: str, now_s: float) -> Visit:
-    """To be asked of every visit at the start of a server: the study may have been changed under it.
+    """To be asked of a visit at the start of a server, or when it is found: the study may have changed under it.
 
     A visit whose step is no more, or is a game where it was a page, goes on at the next step that it has not seen.
     """
@@ -194,7 +194,8 @@ def abandoned(visit: Visit, give_back_s: float, now_s: float) -> bool:
 def _go(way: Way, visit: Visit, index: int, stamp: str, now_s: float) -> Visit:
     """To the first step from ``index`` on that is not left out; it may be an end."""
     steps = way.steps_for(visit["condition"])
-    step = next(s for s in steps[index:] if s.is_final or is_wanted(way, {**visit, "step": s.name}, s) is True)
+    wanted = (s for s in steps[index:] if s.is_final or is_wanted(way, {**visit, "step": s.name}, s) is True)
+    step = next(wanted, steps[-1])  # nothing is after the last, where the study was changed under the visit
     moved: Visit = {**visit, "step": step.name, "shown_s": None, "problems": [], "stamp": None}
     moved["seen_s"] = max(now_s, visit["seen_s"])
     moved["tries_before"] = tries_of(visit, step)

@@ -123,6 +123,14 @@ def test_what_the_page_does_not_have_is_kept_if_it_is_plain_and_not_too_much():
     assert len(form.complete(extra)) == MOST_UNKNOWN + 1 and "" not in form.complete({"": "x"})
 
 
+def test_names_that_the_page_does_not_have_are_no_place_for_much():
+    form = read_form("<input name=a>")
+    assert [problem.name for problem in form.check({"x" * 201: "1"})] == ["x" * 200]
+    assert not form.check({"x" * 200: "1"})
+    assert form.check({f"{n}": "y" * 1_000 for n in range(70)}) and form.check({f"{n:0190}": True for n in range(400)})
+    assert not form.check({f"{n}": "y" * 1_000 for n in range(60)})
+
+
 def test_an_existing_front_ends_answers_are_taken_for_what_they_mean():
     form = read_form(EVERY_KIND)
     flat = {"t": "Ada", "": "x", "hand": "r", "agree": "on", "games": "go", "langs": "de", "cv": "C:\\cv.pdf", "age": 7}

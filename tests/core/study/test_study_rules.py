@@ -434,6 +434,13 @@ def test_a_visit_whose_step_is_no_more_goes_on_at_the_next_it_has_not_seen():
     assert rules.mend(changed, mended, "other", 6_000.0) is mended
 
 
+def test_a_visit_for_which_no_step_is_left_is_over_when_it_goes_on():
+    person = Person(way_of("a.html"))
+    shorter = way_of()
+    answered = rules.answer(shorter, person.visit, person.visit["stamp"], {}, None, {}, "fresh", 5_000.0)
+    assert answered.visit["outcome"] == "complete"
+
+
 def test_a_visit_whose_page_has_become_a_game_and_the_reverse_can_go_on():
     person = Person(way_of({"page": "a.html", "name": "x"}, "b.html"))
     game = way_of({"page": "game", "name": "x"}, "b.html")
