@@ -19,6 +19,7 @@ from hippogym.deploy.study_roles import remove_study_roles
 
 LONGEST_WAIT_S = 45 * 60.0  # a distribution takes a while
 POLL_S = 5.0
+LOOKS, BETWEEN_LOOKS_S = 80, 3.0  # a server has 2 minutes in which it uploads
 KEY_BYTES = 32
 DATA = ("StudyBucket", "SslBucket")  # retained by the template
 GONE = "DELETE_COMPLETE"
@@ -219,9 +220,22 @@ class Stack:
                 if code_of(problem) == "ClusterNotFoundException":
                     return
                 raise
-            for task in [arn for page in pages for arn in page["taskArns"]]:
+            tasks = [str(arn) for page in pages for arn in page["taskArns"]]
+            for task in tasks:
                 ecs.stop_task(cluster=cluster, task=task, reason="the stack is removed")
-                said(f"server {task.rpartition('/')[2]}: stopped")
+                said(f"server {task.rpartition('/')[2]}: is told to stop")
+            for _ in range(LOOKS):  # they upload what they have, and need their role for it
+                tasks = [
+                    task for at in range(0, len(tasks), 100) for task in self._running(cluster, tasks[at : at + 100])
+                ]
+                if not tasks:
+                    return
+                self._wait(BETWEEN_LOOKS_S)
+        raise DeployError(f"{len(tasks)} servers have not stopped yet. Give the same command again in a few minutes.")
+
+    def _running(self, cluster: str, tasks: list[str]) -> list[str]:
+        told_of = self._aws("ecs").describe_tasks(cluster=cluster, tasks=tasks)["tasks"]
+        return [str(task["taskArn"]) for task in told_of if task["lastStatus"] != "STOPPED"]
 
     def _empty(self, bucket: str, said: Callable[[str], None]) -> None:
         count = 0

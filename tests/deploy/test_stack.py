@@ -138,3 +138,36 @@ def test_the_template_has_nothing_that_the_linter_knows_to_be_wrong():
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+class SlowTasks:
+    """ECS as far as it is asked: two tasks, which have stopped at the fourth look."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __call__(self, service: str) -> "SlowTasks":
+        assert service == "ecs"
+        return self
+
+    def get_paginator(self, name: str) -> "SlowTasks":
+        return self
+
+    def paginate(self, **about: str) -> list[dict]:
+        return [{"taskArns": ["arn/a", "arn/b"]}]
+
+    def stop_task(self, task: str, **about: str) -> None:
+        self.told.append(task)
+
+    def describe_tasks(self, tasks: list[str], **about: str) -> dict:
+        self.told.append("look")
+        state = "STOPPED" if self.told.count("look") > 3 else "STOPPING"
+        return {"tasks": [{"taskArn": task, "lastStatus": state} for task in tasks]}
+
+
+def test_servers_have_stopped_before_anything_is_taken_from_them():
+    """They upload what they have after they are told; their roles let them."""
+    waits: list[float] = []
+    tasks = SlowTasks()
+    Stack(tasks, "hippogym", waits.append)._stop_tasks("cluster", lambda said: None)  # type: ignore[arg-type]
+    assert tasks.told == ["arn/a", "arn/b", *["look"] * 4] and len(waits) == 3

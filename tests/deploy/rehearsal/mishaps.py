@@ -1,6 +1,7 @@
 """What happens besides: somebody walks away in the middle of a game, and things are left that are nobody's."""
 
 import base64
+import json
 from pathlib import Path
 
 from tests.deploy.rehearsal.person import person
@@ -37,7 +38,7 @@ def somebody_walks_away(there: Stage, pictures: Path | None) -> None:
 
 
 def something_is_left_behind(there: Stage) -> None:
-    """A task and a name that no document knows: the janitor's next rounds have them removed."""
+    """A task that no document knows, a name whose server has stopped: the janitor's next rounds have them removed."""
     client = there.account.client
     start = client("lambda").get_function_configuration(FunctionName=f"hippogym-{STACK}-start")["Environment"]
     settings = start["Variables"]
@@ -51,6 +52,9 @@ def something_is_left_behind(there: Stage) -> None:
         },
         overrides={"containerOverrides": [{"name": "hippo", "environment": ENVIRONMENT}]},
     )  # fmt: skip
+    gone = json.dumps({**there.documents("servers")[0], "id": NOBODY, "state": "stopped"})
+    bucket = there.outputs["StudyBucket"]
+    client("s3").put_object(Bucket=bucket, Key=f"{PROJECT}/servers/{NOBODY}.json", Body=gone)
     record = {"Name": f"{NOBODY}.{DOMAIN}", "Type": "A", "TTL": 30, "ResourceRecords": [{"Value": "127.9.9.9"}]}
     client("route53").change_resource_record_sets(
         HostedZoneId=settings["HOSTED_ZONE"],
