@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # tests is no installed package, hence the imports below it (E402)
 
 from tests.browser.conftest import ARGUMENTS, find_chromium  # noqa: E402
 from tests.browser.test_real_study import Hands, expect_heading  # noqa: E402

@@ -81,7 +81,7 @@ class _LimitedLoader(yaml.SafeLoader):
     depth = nodes = aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
         line = event.start_mark.line + 1
         self.nodes += 1
         self.aliases += isinstance(event, yaml.AliasEvent)

@@ -75,7 +75,7 @@ def dtype_from(described: object) -> np.dtype[Any]:
     if not _is_dtype_text(described) and count_fields(described) is None:
         raise ValueError("an array with a dtype that is not plain")
     try:
-        dtype: np.dtype[Any] = np.dtype(described)  # type: ignore[call-overload]
+        dtype: np.dtype[Any] = np.dtype(described)  # type: ignore[call-overload]  # looked at above
     except (TypeError, ValueError) as problem:
         raise ValueError("an array with a dtype that numpy does not know") from problem
     if dtype.hasobject or dtype.itemsize == 0:

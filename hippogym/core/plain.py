@@ -52,9 +52,9 @@ def key_ok(key: object) -> bool:
             if seen > MAX_KEY_NODES:
                 return False
             if type(item) in (tuple, frozenset):
-                if len(item) > MAX_KEY_NODES:  # type: ignore[arg-type]
+                if len(item) > MAX_KEY_NODES:  # type: ignore[arg-type]  # mypy does not narrow by type()
                     return False
-                deeper.extend(item)  # type: ignore[arg-type]
+                deeper.extend(item)  # type: ignore[arg-type]  # the same
             elif type(item) not in _KEY_ATOMS or (type(item) is int and not _int_ok(item)):
                 return False
         if not deeper:

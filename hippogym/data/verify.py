@@ -96,7 +96,7 @@ def verify_record(found: Found) -> Verdict:
 def _read(file: IO[bytes], verdict: Verdict) -> None:
     report, story = ReadReport(), _Story(verdict)
     digest = _Hashing(file)
-    for entry in read_entries(digest, report=report):  # type: ignore[arg-type]
+    for entry in read_entries(digest, report=report):  # type: ignore[arg-type]  # it has what is used of a file
         verdict.entries += 1
         story.take(entry, report.last_seq)
     verdict.verified, verdict.bytes = report.verified, report.bytes

@@ -228,4 +228,4 @@ def _sentence(hook: str, error: BaseException, path: Path) -> str:
 def _help_old_gym() -> None:
     """gym 0.26 checks every step against a name that NumPy 2 has no longer; without it, no environment of gym steps."""
     if "gym" in sys.modules and not hasattr(np, "bool8"):
-        np.bool8 = np.bool_  # type: ignore[attr-defined]
+        np.bool8 = np.bool_  # type: ignore[attr-defined]  # numpy 2 has it no more

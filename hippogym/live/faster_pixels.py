@@ -27,7 +27,7 @@ def use_faster_pixels() -> None:
         caller = sys._getframe(1).f_globals.get("__name__", "")
         return copy_of(pixels) if caller.startswith(ENVIRONMENTS) else pixels
 
-    pixels3d.is_faster = True  # type: ignore[attr-defined]
+    pixels3d.is_faster = True  # type: ignore[attr-defined]  # a mark, so that it is put there once
     surfarray.pixels3d = pixels3d
 
 

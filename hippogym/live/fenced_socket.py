@@ -149,7 +149,7 @@ class FencedHttp(HttpToolsProtocol):
     _size = 0
     _most = REQUEST_BYTES
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._expect_request()

@@ -56,8 +56,9 @@ async def let_play(study: Path, settings: Mapping[str, Any], folder: Path, size:
 
 async def _few_wait(players: Sequence[Player], playing: Sequence[asyncio.Task[None]], few: int) -> None:
     """Until fewer than ``few`` of those who have come are still on their way into the game."""
+    # ASYNC110: whoever is first; there is no one event for that
     while sum(not player.playing and not task.done() for player, task in zip(players, playing, strict=False)) >= few:  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_EVERY_S)  # whoever is first: there is no one event for that
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _play(player: Player) -> None:

@@ -9,12 +9,15 @@ import socket
 import subprocess
 import tarfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers import ROOT
 
 BUILD_S, PATIENCE_S = 1800, 120.0
+REGISTRY = "127.0.0.1:9310"
 
 
 def docker(*words: str, wait_s: float = 300, check: bool = True, **about) -> subprocess.CompletedProcess:
@@ -127,3 +130,15 @@ def copied_out(name: str, path: str, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     docker("cp", f"{name}:{path}", str(folder))
     return folder / Path(path).name
+
+
+def registry_answers() -> bool:
+    """Whether the registry on this machine is there, and asks who one is."""
+    try:
+        urllib.request.urlopen(f"http://{REGISTRY}/v2/", timeout=5).close()
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        return problem.code == 401
+    except OSError:
+        return False
+    return True

@@ -7,8 +7,6 @@ import re
 import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import boto3
@@ -28,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None, reason=str(MISSING)),
 ]
 GAME = "project: {id: alone}\ntrial:\n  game: ALE/MsPacman-v5\n  maxEpisodes: 2\n"
-REGISTRY = "127.0.0.1:9310"
+REGISTRY = engine.REGISTRY
 
 
 @pytest.fixture(scope="module")
@@ -95,18 +93,7 @@ async def test_on_this_machine_it_runs_with_tls_stays_and_takes_a_new_certificat
         engine.docker("volume", "rm", f"{name}-alone-trials", check=False)
 
 
-def registry_answers() -> bool:
-    try:
-        urllib.request.urlopen(f"http://{REGISTRY}/v2/", timeout=5).close()
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        return problem.code == 401
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not registry_answers(), reason=f"no registry answers at {REGISTRY}")
+@pytest.mark.skipif(not engine.registry_answers(), reason=f"no registry answers at {REGISTRY}")
 def test_the_image_goes_into_a_real_registry_once_and_no_password_stays_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -210,6 +210,7 @@ class AwsTarget:
         with shown.bar("uploading step files", total) as move:
             gone = 0
             for one in self._uploads:
+                # before=gone: the value of this round; mypy cannot infer a lambda with a default
                 self._bucket.upload(one, lambda moved, before=gone: move(before + moved, None))  # type: ignore[misc]
                 gone += one.size
             move(total, None)
@@ -255,7 +256,7 @@ class AwsTarget:
         paid = Paid(EXAMPLE_PARTICIPANTS, minutes, minutes, setup.cpu, setup.memory)
         lines = []
         for capacity, words in (("FARGATE_SPOT", "Spot"), ("FARGATE", "on demand")):
-            its = cost(price(setup.region or "", capacity, kind), paid)  # type: ignore[arg-type]
+            its = cost(price(setup.region or "", capacity, kind), paid)  # type: ignore[arg-type]  # both are of its literals
             lines.append(
                 f"{words:<9}  ${its.hour:.3f} an hour for a participant's server; {EXAMPLE_PARTICIPANTS} participants "
                 f"for all of maxRuntime ({minutes} min): ${its.most:,.2f}"

@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Protocol
@@ -15,7 +13,7 @@ from hippogym.deploy.docker import Docker
 from tests.deploy import engine as real_docker
 from tests.deploy.lab import Engine as Remembering
 
-REGISTRY = "127.0.0.1:9310"
+REGISTRY = real_docker.REGISTRY
 
 
 class Running(Protocol):
@@ -147,15 +145,6 @@ def why_not_here() -> str | None:
 
 def why_no_containers() -> str | None:
     """None where there are an engine and a registry."""
-    return real_docker.why_no_engine() or (None if _registry_answers() else f"no registry answers at {REGISTRY}")
-
-
-def _registry_answers() -> bool:
-    try:
-        urllib.request.urlopen(f"http://{REGISTRY}/v2/", timeout=5).close()
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        return problem.code == 401
-    except OSError:
-        return False
-    return True
+    return real_docker.why_no_engine() or (
+        None if real_docker.registry_answers() else f"no registry answers at {REGISTRY}"
+    )
